@@ -1,0 +1,1 @@
+"""Bindings to e2fsprogs by subprocess."""

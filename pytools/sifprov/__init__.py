@@ -1,0 +1,1 @@
+"""Record trails of containerized science, kept inside SIF containers."""
