@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the three input files of this scenario: synthetic data, the same at every call.
 
-    make-data [FOLDER]      (default: inputs/ beside this script)
+Usage: make_data.py [FOLDER]; by default it writes to inputs/ beside this script.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ set key top center
 """,
         """\
 plot $data using 1:3 with lines linewidth 1.5 linecolor rgb "#1f77b4" title "daily value", \\
-     $data using 1:2 with lines linewidth 2.5 linecolor rgb "#d62728" title "seasonal mean"
+     $data using 1:2 with lines linewidth 2.5 linecolor rgb "#d62728" title "without the showers"
 """,
     ),
     "text2.txt": (
@@ -77,7 +77,7 @@ set grid
 """,
         """\
 plot $data using 1:2:3 with yerrorbars pointtype 7 pointsize 0.4 linecolor rgb "#7f7f7f" \\
-         title "measured", \\
+         title "counts", \\
      40 + 960 * exp(-x / 140) with lines linewidth 2.5 linecolor rgb "#d62728" \\
          title "40 + 960 exp(-t / 140 s)"
 """,
@@ -88,7 +88,7 @@ plot $data using 1:2:3 with yerrorbars pointtype 7 pointsize 0.4 linecolor rgb "
 set title "Soil moisture of a valley"
 set xlabel "km east"
 set ylabel "km north"
-set cblabel "water content (%)"
+set cblabel "water content (%)" offset 1
 set xrange [-0.5:23.5]
 set yrange [-0.5:17.5]
 set palette defined (0 "#fff7bc", 0.5 "#41b6c4", 1 "#081d58")
@@ -105,7 +105,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, (name, (rows, specification, plot)) in enumerate(FILES.items(), start=1):
         data = "\n".join(rows(random.Random(number)))  # noqa: S311 (no secret: a fixed seed)
-        head = "# Synthetic data, written by make-data: no measurement.\n"
+        head = "# Synthetic data, written by make_data.py: no measurement.\n"
         (folder / name).write_text(f"{head}{specification}\n$data << END\n{data}\nEND\n\n{plot}")
 
 

@@ -1,0 +1,134 @@
+"""The real runtime, real containers, and the users that the tests in this folder act as.
+
+A test that takes `run_as` runs twice, as root and as an ordinary user. Without root only the
+calling user's variant runs; the other is skipped and says so.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.real.harness import ROOT, Runner, as_user
+
+LACKS_CAPABILITY = "Requesting capability set"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.real)
+
+
+def tool(*argv: str) -> str:
+    """The last line that one of the tools prints; skips the test when the tool fails."""
+    done = subprocess.run(
+        [ROOT / "tools" / argv[0], *argv[1:]],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        pytest.skip(f"tools/{' '.join(argv)}: {done.stderr.strip()[-500:]}")
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.fixture(scope="session")
+def singularity() -> str:
+    """The path of the runtime."""
+    return tool("find-runtime")
+
+
+@pytest.fixture(scope="session")
+def busybox_sif() -> str:
+    """An application container with busybox: 1 MB, starts fast."""
+    return tool("build-app", "tests/real/busybox.def")
+
+
+@pytest.fixture(scope="session")
+def gnuplot_sif() -> str:
+    """The application container of scenario 1."""
+    return tool("build-app", "scenarios/gnuplot-single/gnuplot.def")
+
+
+@pytest.fixture(scope="session")
+def shared_folder() -> Iterator[Path]:
+    """A folder that every user can reach; pytest's own are its owner's alone."""
+    with tempfile.TemporaryDirectory(prefix="sifprov-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@pytest.fixture(scope="session", params=["root", "user"])
+def user(request: pytest.FixtureRequest) -> str:
+    """The name of the user that the test acts as."""
+    if os.getuid() == 0:
+        return "root" if request.param == "root" else tool("test-user")
+    if request.param == "root":
+        pytest.skip("acting as root needs root")
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
+@pytest.fixture
+def run_as(user: str, shared_folder: Path) -> Runner:
+    """Runs programs as root or as the ordinary user, in an empty folder of that user's."""
+    folder = Path(tempfile.mkdtemp(dir=shared_folder))
+    folder.chmod(0o755)
+    account = pwd.getpwnam(user)
+    os.chown(folder, account.pw_uid, account.pw_gid)
+    return Runner(user, folder)
+
+
+@pytest.fixture(scope="session")
+def exec_flags(singularity: str, busybox_sif: str, user: str) -> list[str]:
+    """What `exec` wants here: `--no-privs` for a root that lacks a capability, else nothing."""
+    argv = [singularity, "exec", busybox_sif, "true"]
+    bare = as_user(argv, user, Path("/"))
+    if bare.code == 0:
+        return []
+    assert LACKS_CAPABILITY in bare.stderr, bare.stderr
+    as_user([*argv[:2], "--no-privs", *argv[2:]], user, Path("/")).expect(0)
+    return ["--no-privs"]
+
+
+@pytest.fixture(scope="session")
+def sifprov(user: str, shared_folder: Path) -> str:
+    """The path of a `sifprov` that the user can run."""
+    program = ROOT / ".venv" / "bin" / "sifprov"
+    reach = ["sh", "-c", f'test -x "{program}" && test -r "{ROOT}/pytools/sifprov/cli.py"']
+    if as_user(reach, user, Path("/")).code == 0:
+        return str(program)
+    # The checkout is in somebody's private folder: give the user a copy.
+    copy = shared_folder / "program"
+    if not copy.exists():
+        copy_program(copy)
+    return str(copy / "sifprov")
+
+
+def copy_program(folder: Path) -> None:
+    """Lay out the packages, their one dependency and a launcher, readable by everybody."""
+    library = folder / "lib"
+    shutil.copytree(ROOT / "pytools", library, ignore=shutil.ignore_patterns("__pycache__"))
+    click = find_spec("click")
+    assert click is not None and click.origin is not None
+    shutil.copytree(Path(click.origin).parent, library / "click")
+    python = Path(sys.base_prefix) / "bin" / "python3"
+    launcher = folder / "sifprov"
+    launcher.write_text(
+        f"#!{python}\nimport sys\n\nsys.path.insert(0, {str(library)!r})\n"
+        "from sifprov.cli import entry\n\nentry()\n"
+    )
+    launcher.chmod(0o755)
