@@ -1,0 +1,94 @@
+# Everything that is built once (the runtime, application containers) goes to the folder that
+# tools/cache-dir prints. SIFPROV_RUNTIME=PATH uses another container runtime.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+BIN := .venv/bin
+ROOT := $(filter 0,$(shell id -u))
+# Go's own archive goes where not everybody's PATH leads.
+export PATH := $(PATH):/usr/local/go/bin
+# As root every test can run, so none may be skipped for want of a runtime or a user.
+export SIFPROV_REQUIRE_RUNTIME ?= $(if $(ROOT),1,0)
+
+step = @printf '\n== %s\n' '$(1)' >&2
+
+.PHONY: help
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install what a fresh Debian machine lacks, and make .venv
+	$(call step,set-up)
+	@tools/setup
+
+.PHONY: runtime
+runtime: setup ## build SingularityCE with plugin support, once; prints its bin folder
+	$(call step,container runtime)
+	@$(if $(SIFPROV_RUNTIME),dirname "$$(tools/find-runtime)",tools/build-runtime)
+
+.PHONY: app
+app: runtime ## build the application containers, once
+	$(call step,application containers)
+	@tools/build-app scenarios/gnuplot-single/gnuplot.def
+	@tools/build-app tests/real/busybox.def
+
+.PHONY: plugin
+plugin: runtime ## install the plugin into the runtime (root)
+	$(call step,plugin)
+	@runtime=$$(tools/find-runtime); \
+	$(BIN)/sifprov plugin $(if $(ROOT),install,status) --runtime "$$runtime"
+
+.PHONY: demo
+demo: app plugin ## run scenario 1 with the plugin, print its trail and replay it
+	$(call step,scenario 1: gnuplot)
+	@scenarios/gnuplot-single/run.sh
+
+.PHONY: check
+check: setup ## formats, lint, types, import rules, go vet
+	$(call step,ruff format)
+	@$(BIN)/ruff format --check .
+	$(call step,ruff check)
+	@$(BIN)/ruff check .
+	$(call step,mypy)
+	@$(BIN)/mypy
+	$(call step,import rules)
+	@$(BIN)/lint-imports
+	$(call step,gofmt)
+	@wrong=$$(gofmt -l plugin); [ -z "$$wrong" ] || { echo "not formatted: $$wrong"; exit 1; }
+	$(call step,go vet)
+	@cd plugin && go vet ./... && go vet -tags singularity_engine ./...
+
+.PHONY: go-test
+go-test: ## the plugin's own tests
+	$(call step,go test)
+	@cd plugin && go test ./...
+
+.PHONY: unit
+unit: setup ## tests that need no runtime
+	$(call step,pytest (not real))
+	@$(BIN)/pytest -m 'not real'
+
+.PHONY: real
+real: app ## tests that drive the real runtime, as root and as an ordinary user
+	$(call step,pytest (real))
+	@$(BIN)/pytest -m real
+
+.PHONY: test
+test: app check go-test ## all of it
+	$(call step,pytest)
+	@$(BIN)/pytest
+
+.PHONY: format
+format: setup ## format the Python and Go sources
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@gofmt -w plugin
+
+.PHONY: clean
+clean: ## remove what the targets made in this checkout; the cache stays
+	rm -rf .venv build .mypy_cache .ruff_cache .import_linter_cache .hypothesis pytools/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
