@@ -1,0 +1,36 @@
+"""Compares two trees file by file. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sifprov.content import Entry, Tree
+
+SAME, DIFFERS, ONLY_FIRST, ONLY_SECOND = "same", "differs", "missing", "new"
+
+
+@dataclass(frozen=True)
+class FileVerdict:
+    """How one path compares; `first` and `second` are its entries, None where it is not there."""
+
+    path: bytes
+    verdict: str
+    first: Entry | None
+    second: Entry | None
+
+
+def compare(first: Tree, second: Tree) -> tuple[FileVerdict, ...]:
+    """Returns the verdict of every path of either tree, in the listing's order."""
+    left = {e.path: e for e in first.entries}
+    right = {e.path: e for e in second.entries}
+    found = []
+    for path in sorted(left.keys() | right.keys()):
+        a, b = left.get(path), right.get(path)
+        if a is None:
+            verdict = ONLY_SECOND
+        elif b is None:
+            verdict = ONLY_FIRST
+        else:
+            verdict = SAME if a == b else DIFFERS
+        found.append(FileVerdict(path, verdict, a, b))
+    return tuple(found)

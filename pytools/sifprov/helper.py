@@ -1,0 +1,60 @@
+"""The program that the plugin starts: a capture request on standard input, the record in the
+output.
+
+It uses the standard library alone, for it runs as `python3 -I -S`, and it starts on the user's
+clock.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from typing import BinaryIO
+
+from sifprov import capture
+from sifprov.content import Deadline
+from sifprov.errors import SifprovError
+from sifprov.model.request import LOST, CaptureEnd, parse_end, parse_request
+from sifprov.terminal import printable
+
+MAX_LINE = 1024 * 1024
+
+
+def main() -> int:
+    """Records one run. Returns 0 when it was recorded, or changed no container; else 1."""
+    # The user's ^C is for the application; the plugin bounds our time.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        return _record(sys.stdin.buffer)
+    except (SifprovError, OSError) as error:
+        return _warn(str(error), 1)
+
+
+def _record(source: BinaryIO) -> int:
+    request = parse_request(source.readline(MAX_LINE))
+    deadline = Deadline()
+    end: list[bytes] = []
+
+    def wait_for_end() -> None:
+        # In a thread of its own, for hashing large inputs may outlast a short run.
+        end.append(source.readline(MAX_LINE))
+        deadline.start(request.timeout)
+
+    waiter = threading.Thread(target=wait_for_end, daemon=True)
+    waiter.start()
+    started = capture.begin(request, deadline)
+    waiter.join()
+    how: CaptureEnd = parse_end(end[0]) if end else LOST
+    code = 0
+    for written in capture.finish(started, how, deadline).written:
+        if written.spooled:
+            text = f"{written.spooled}; the record waits in the spool, 'sifprov flush' delivers it"
+            code = _warn(text, 0)
+    return code
+
+
+def _warn(text: str, code: int) -> int:
+    print(printable(text), file=sys.stderr)
+    return code

@@ -1,0 +1,1 @@
+"""Frozen records of what happened, JSON both ways. No I/O."""

@@ -1,0 +1,98 @@
+"""Canonical JSON (RFC 8785) for the documents that sifprov stores.
+
+They hold no fractions and no integers beyond 2**53, and their keys are ASCII; for these, sorted
+keys and Python's own escapes are the canonical form.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from sifprov.errors import RecordError
+
+Json: TypeAlias = "bool | int | str | list[Json] | Mapping[str, Json] | None"
+
+_MAX_INTEGER = 2**53
+_MAX_DEPTH = 64
+
+
+def dumps(document: Json) -> bytes:
+    """Returns the canonical bytes of `document`. Raises ValueError for what has none."""
+    _check(document, 0)
+    text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return text.encode("utf-8")
+
+
+def _check(value: Json, depth: int) -> None:
+    if depth > _MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    if isinstance(value, float):
+        raise ValueError(f"{value}: fractions have no place in a record")
+    if isinstance(value, int) and abs(value) > _MAX_INTEGER:
+        raise ValueError(f"{value} is beyond 2**53")
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not key.isascii():
+                raise ValueError(f"key {key!r} is not ASCII")
+            _check(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _check(item, depth + 1)
+
+
+def loads(data: bytes) -> Json:
+    """Parses JSON from an untrusted source. Raises RecordError."""
+    try:
+        value: Json = json.loads(data, object_pairs_hook=_no_twins, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise RecordError("", f"not JSON: {error}") from error
+    return value
+
+
+def _no_twins(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return result
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def record_digest(data: bytes) -> str:
+    """Returns the record digest: SHA-256 of the stored bytes, as `sha256:HEX`."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def text_to_json(value: str) -> Json:
+    """Returns a string, or `{"base64": …}` where its bytes (surrogate escapes) are no UTF-8."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raw = value.encode("utf-8", "surrogateescape")
+        return {"base64": base64.b64encode(raw).decode("ascii")}
+    return value
+
+
+def text_from_json(value: Json, path: str) -> str:
+    """Reverses `text_to_json`. Raises RecordError."""
+    if isinstance(value, str):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise RecordError(path, "holds a lone surrogate") from error
+        return value
+    if isinstance(value, Mapping) and set(value) == {"base64"}:
+        encoded = value["base64"]
+        if isinstance(encoded, str):
+            try:
+                return base64.b64decode(encoded, validate=True).decode("utf-8", "surrogateescape")
+            except (binascii.Error, ValueError) as error:
+                raise RecordError(path, "not base64") from error
+    raise RecordError(path, "not a text")

@@ -1,0 +1,284 @@
+"""The record: what one run, or one making of a data container, was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from sifprov.errors import RecordError
+from sifprov.model.canonical import Json, dumps, loads, text_from_json, text_to_json
+from sifprov.model.reader import Reader
+
+SCHEMA = "sifprov.record/1"
+
+INPUT, OUTPUT, APPLICATION = "input", "output", "application"
+EXITED, SIGNALED, NOT_STARTED, UNKNOWN = "exited", "signaled", "not-started", "unknown"
+RUN, ORIGIN = "run", "origin"
+PLUGIN, WRAPPER, CREATE = "plugin", "wrapper", "create"
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container that took part in a run, as it was then.
+
+    `created` and `modified` are the SIF header's (UTC); `mount` is where the runtime bound it in
+    the application's file system and `source` the folder of the container that stood there.
+    `digest` is the content's, None for the `reason` given. `record` is the record digest of the
+    newest record that it carried.
+    """
+
+    role: str
+    name: str
+    path: str
+    uuid: UUID | None
+    created: str | None
+    modified: str | None
+    mount: str | None
+    source: str | None
+    writable: bool
+    read_only_added: bool
+    digest: str | None
+    reason: str | None
+    record: str | None
+
+    def to_json(self) -> Json:
+        """Returns the JSON object of this container."""
+        return {
+            "created": self.created,
+            "digest": self.digest,
+            "modified": self.modified,
+            "mount": _maybe_text(self.mount),
+            "name": text_to_json(self.name),
+            "path": text_to_json(self.path),
+            "read_only_added": self.read_only_added,
+            "reason": self.reason,
+            "record": self.record,
+            "role": self.role,
+            "source": _maybe_text(self.source),
+            "uuid": str(self.uuid) if self.uuid else None,
+            "writable": self.writable,
+        }
+
+    @classmethod
+    def from_json(cls, value: Json, path: str) -> Container:
+        """Reads a container. Raises RecordError."""
+        r = Reader(value, path)
+        found = cls(
+            role=r.word("role", INPUT, OUTPUT, APPLICATION),
+            name=r.text("name"),
+            path=r.text("path"),
+            uuid=r.optional("uuid", r.uuid),
+            created=r.optional("created", r.time),
+            modified=r.optional("modified", r.time),
+            mount=r.optional("mount", r.text),
+            source=r.optional("source", r.text),
+            writable=r.flag("writable"),
+            read_only_added=r.flag("read_only_added"),
+            digest=r.optional("digest", r.digest),
+            reason=r.optional("reason", r.word),
+            record=r.optional("record", r.digest),
+        )
+        r.end()
+        return found
+
+
+@dataclass(frozen=True)
+class Run:
+    """How the application was run. Times are UTC; `redacted` are the places in `argv` that were
+    hidden."""
+
+    action: str
+    argv: tuple[str, ...]
+    command: tuple[str, ...]
+    redacted: tuple[int, ...]
+    cwd: str
+    started: str
+    ended: str | None
+    outcome: str
+    exit_code: int | None
+    signal: int | None
+    environment: tuple[tuple[str, str], ...]
+    runtime_name: str
+    runtime_version: str
+
+    def to_json(self) -> Json:
+        """Returns the JSON object of this run."""
+        return {
+            "action": self.action,
+            "argv": [text_to_json(a) for a in self.argv],
+            "command": [text_to_json(a) for a in self.command],
+            "cwd": text_to_json(self.cwd),
+            "ended": self.ended,
+            "environment": {name: text_to_json(value) for name, value in self.environment},
+            "exit_code": self.exit_code,
+            "outcome": self.outcome,
+            "redacted": list(self.redacted),
+            "runtime": {"name": self.runtime_name, "version": self.runtime_version},
+            "signal": self.signal,
+            "started": self.started,
+        }
+
+    @classmethod
+    def from_json(cls, value: Json, path: str) -> Run:
+        """Reads a run. Raises RecordError."""
+        r = Reader(value, path)
+        runtime = Reader(r.json("runtime"), r.path("runtime"))
+        argv = r.items("argv", text_from_json)
+        environment = Reader(r.json("environment"), r.path("environment"))
+        names = r.json("environment")
+        found = cls(
+            action=r.word("action"),
+            argv=argv,
+            command=r.items("command", text_from_json),
+            redacted=r.items("redacted", _index(len(argv))),
+            cwd=r.text("cwd"),
+            started=r.time("started"),
+            ended=r.optional("ended", r.time),
+            outcome=r.word("outcome", EXITED, SIGNALED, NOT_STARTED, UNKNOWN),
+            exit_code=r.optional("exit_code", lambda n: r.integer(n, 0, 255)),
+            signal=r.optional("signal", lambda n: r.integer(n, 1, 64)),
+            environment=tuple(
+                (name, environment.text(name))
+                for name in sorted(names if isinstance(names, dict) else ())
+            ),
+            runtime_name=runtime.word("name"),
+            runtime_version=runtime.word("version"),
+        )
+        runtime.end()
+        r.end()
+        return found
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Which record a run replayed."""
+
+    record: str
+    id: UUID
+
+    def to_json(self) -> Json:
+        """Returns the JSON object of this reference."""
+        return {"id": str(self.id), "record": self.record}
+
+    @classmethod
+    def from_json(cls, value: Json, path: str) -> Replay:
+        """Reads a reference. Raises RecordError."""
+        r = Reader(value, path)
+        found = cls(record=r.digest("record"), id=r.uuid("id"))
+        r.end()
+        return found
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the content of a data container came from: a folder, at the time of its making."""
+
+    source: str
+    digest: str
+
+    def to_json(self) -> Json:
+        """Returns the JSON object of this origin."""
+        return {"digest": self.digest, "source": text_to_json(self.source)}
+
+    @classmethod
+    def from_json(cls, value: Json, path: str) -> Origin:
+        """Reads an origin. Raises RecordError."""
+        r = Reader(value, path)
+        found = cls(source=r.text("source"), digest=r.digest("digest"))
+        r.end()
+        return found
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record, as it stands in the container `container`.
+
+    A run with several outputs stores one record in each: the same `id`, each with its own
+    `container` and `previous` (the record digest of the newest record that was there before).
+    """
+
+    id: UUID
+    container: UUID
+    previous: str | None
+    recorded: str
+    captured_by: str
+    version: str
+    run: Run | None
+    origin: Origin | None
+    containers: tuple[Container, ...]
+    replays: Replay | None
+
+    @property
+    def kind(self) -> str:
+        """`run` or `origin`."""
+        return RUN if self.run else ORIGIN
+
+    def with_role(self, role: str) -> tuple[Container, ...]:
+        """Returns the containers that played this role."""
+        return tuple(c for c in self.containers if c.role == role)
+
+    def itself(self) -> Container | None:
+        """Returns the entry of the container that this record stands in."""
+        return next((c for c in self.with_role(OUTPUT) if c.uuid == self.container), None)
+
+    def to_json(self) -> Json:
+        """Returns the JSON document."""
+        return {
+            "captured_by": {"kind": self.captured_by, "version": self.version},
+            "container": str(self.container),
+            "containers": [c.to_json() for c in self.containers],
+            "id": str(self.id),
+            "origin": self.origin.to_json() if self.origin else None,
+            "previous": self.previous,
+            "recorded": self.recorded,
+            "replays": self.replays.to_json() if self.replays else None,
+            "run": self.run.to_json() if self.run else None,
+            "schema": SCHEMA,
+        }
+
+    def to_bytes(self) -> bytes:
+        """Returns the canonical bytes that are stored."""
+        return dumps(self.to_json())
+
+    @classmethod
+    def from_json(cls, value: Json) -> Record:
+        """Reads a record. Raises RecordError, naming the JSON path."""
+        r = Reader(value, "")
+        r.word("schema", SCHEMA)
+        by = Reader(r.json("captured_by"), "captured_by")
+        found = cls(
+            id=r.uuid("id"),
+            container=r.uuid("container"),
+            previous=r.optional("previous", r.digest),
+            recorded=r.time("recorded"),
+            captured_by=by.word("kind", PLUGIN, WRAPPER, CREATE),
+            version=by.word("version"),
+            run=r.optional("run", lambda n: Run.from_json(r.json(n), n)),
+            origin=r.optional("origin", lambda n: Origin.from_json(r.json(n), n)),
+            containers=r.items("containers", Container.from_json),
+            replays=r.optional("replays", lambda n: Replay.from_json(r.json(n), n)),
+        )
+        by.end()
+        r.end()
+        if (found.run is None) == (found.origin is None):
+            raise RecordError("run", "exactly one of 'run' and 'origin' must be given")
+        return found
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Record:
+        """Reads stored bytes. Raises RecordError."""
+        return cls.from_json(loads(data))
+
+
+def _maybe_text(value: str | None) -> Json:
+    return None if value is None else text_to_json(value)
+
+
+def _index(length: int) -> Callable[[Json, str], int]:
+    def read(value: Json, path: str) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < length:
+            raise RecordError(path, f"not a place in a list of {length}")
+        return value
+
+    return read

@@ -1,0 +1,135 @@
+"""The capture request: what the plugin, or the wrapper, knows of a run. See docs/formats.md."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+from sifprov.errors import RecordError
+from sifprov.model.canonical import Json, loads
+from sifprov.model.reader import Reader
+from sifprov.model.record import EXITED, NOT_STARTED, PLUGIN, SIGNALED, UNKNOWN, WRAPPER
+
+SCHEMA = "sifprov.capture-request/1"
+
+
+@dataclass(frozen=True)
+class Bind:
+    """One image bound into the application's file system. `id` chooses a data object by its id."""
+
+    source: str
+    destination: str
+    image_src: str | None
+    id: str | None
+    read_only: bool
+    read_only_added: bool
+
+
+@dataclass(frozen=True)
+class BoundImage:
+    """One image of the runtime's own list: its real path, and whether it was opened for writing."""
+
+    path: str
+    writable: bool
+
+
+@dataclass(frozen=True)
+class CaptureRequest:
+    """A run that begins."""
+
+    captured_by: str
+    version: str
+    runtime_name: str
+    runtime_version: str
+    argv: tuple[str, ...] | None
+    command: tuple[str, ...]
+    cwd: str
+    started: str
+    environment: tuple[tuple[str, str], ...]
+    image: str
+    binds: tuple[Bind, ...]
+    images: tuple[BoundImage, ...]
+    timeout: int
+
+
+@dataclass(frozen=True)
+class CaptureEnd:
+    """How a run ended; `ended` is None when nobody saw it."""
+
+    ended: str | None
+    outcome: str
+    exit_code: int | None
+    signal: int | None
+
+
+LOST = CaptureEnd(ended=None, outcome=UNKNOWN, exit_code=None, signal=None)
+
+
+def parse_request(line: bytes) -> CaptureRequest:
+    """Reads a request's first line. Raises RecordError."""
+    r = Reader(loads(line), "")
+    r.word("schema", SCHEMA)
+    r.word("event", "start")
+    by = Reader(r.json("captured_by"), "captured_by")
+    runtime = Reader(r.json("runtime"), "runtime")
+    environment = r.json("environment")
+    if not isinstance(environment, dict):
+        raise RecordError("environment", "not an object")
+    values = Reader(environment, "environment")
+    return CaptureRequest(
+        captured_by=by.word("kind", PLUGIN, WRAPPER),
+        version=by.word("version"),
+        runtime_name=runtime.word("name"),
+        runtime_version=runtime.word("version"),
+        argv=r.optional("argv", lambda n: r.items(n, _raw)),
+        command=r.items("command", _raw),
+        cwd=_raw(r.json("cwd"), "cwd"),
+        started=r.time("started"),
+        environment=tuple((name, values.text(name)) for name in sorted(environment)),
+        image=_raw(r.json("image"), "image"),
+        binds=r.items("binds", _bind),
+        images=r.items("images", _image),
+        timeout=r.integer("timeout_seconds", 0, 7 * 24 * 3600),
+    )
+
+
+def parse_end(line: bytes) -> CaptureEnd:
+    """Reads a request's second line; no line at all means that the runtime was killed."""
+    if not line.strip():
+        return LOST
+    r = Reader(loads(line), "")
+    r.word("event", "end")
+    exit_code = r.optional("exit_code", lambda n: r.integer(n, 0, 255))
+    signal = r.optional("signal", lambda n: r.integer(n, 1, 64))
+    if not r.flag("started_process"):
+        outcome = NOT_STARTED
+    else:
+        outcome = EXITED if exit_code is not None else SIGNALED if signal is not None else UNKNOWN
+    return CaptureEnd(r.time("ended"), outcome, exit_code, signal)
+
+
+def _raw(value: Json, path: str) -> str:
+    if isinstance(value, str):
+        try:
+            return base64.b64decode(value, validate=True).decode("utf-8", "surrogateescape")
+        except (binascii.Error, ValueError):
+            pass
+    raise RecordError(path, "not base64")
+
+
+def _bind(value: Json, path: str) -> Bind:
+    r = Reader(value, path)
+    return Bind(
+        source=_raw(r.json("source"), r.path("source")),
+        destination=_raw(r.json("destination"), r.path("destination")),
+        image_src=r.optional("image_src", lambda n: _raw(r.json(n), r.path(n))),
+        id=r.optional("id", r.word),
+        read_only=r.flag("ro"),
+        read_only_added=r.flag("ro_added"),
+    )
+
+
+def _image(value: Json, path: str) -> BoundImage:
+    r = Reader(value, path)
+    return BoundImage(path=_raw(r.json("path"), r.path("path")), writable=r.flag("writable"))

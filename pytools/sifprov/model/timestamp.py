@@ -1,0 +1,27 @@
+"""Times as records hold them: UTC, RFC 3339, `Z`."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+
+
+def from_ns(nanoseconds: int) -> str:
+    """Returns the time of `nanoseconds` since the epoch, to the nanosecond."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:09d}Z"
+
+
+def from_seconds(seconds: int) -> str | None:
+    """Returns the time of a SIF header; None for one that no calendar holds."""
+    try:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if seconds > 0 else None
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def to_ns(text: str) -> int:
+    """Reverses `from_ns` and `from_seconds`. The text is one that `Reader.time` has accepted."""
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    moment = datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    return int(moment.timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0") if fraction else 0)

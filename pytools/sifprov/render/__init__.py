@@ -1,0 +1,1 @@
+"""Draws a trail. Pure: a `Trail` in, text out."""

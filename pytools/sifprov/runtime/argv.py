@@ -1,0 +1,159 @@
+"""Command lines of `singularity` and `apptainer`: take them apart and put them together again.
+Pure.
+
+Source: cmd/internal/cli/action_flags.go of both projects. Only the options that take a value have
+to be known; every other one is a switch.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+ACTIONS = ("exec", "run", "shell", "test")
+
+_LONG_WITH_VALUE = {
+    "add-caps", "app", "apply-cgroups", "authfile", "bind", "blkio-weight", "blkio-weight-device",
+    "cdi-dirs", "config", "containlibs", "cpu-shares", "cpus", "cpuset-cpus", "cpuset-mems",
+    "cwd", "data", "device", "dmtcp-launch", "dmtcp-restart", "dns", "docker-host",
+    "docker-password", "docker-username", "drop-caps", "env", "env-file", "fusemount", "home",
+    "hostname", "memory", "memory-reservation", "memory-swap", "mount", "netns-path", "network",
+    "network-args", "no-mount", "overlay", "pem-path", "pids-limit", "pwd", "runscript-timeout",
+    "scratch", "security", "shell", "tmpdir", "workdir",
+}  # fmt: skip
+_SHORT_WITH_VALUE = {"B": "bind", "H": "home", "S": "scratch", "W": "workdir", "o": "overlay"}
+# `-s` and `-c` mean one thing before the action and another behind it.
+_SHORT_GLOBAL = {"c": "config"}
+_SHORT_OF_SHELL = {"s": "shell"}
+_BIND_FLAGS = {"ro", "rw"}
+_BIND_VALUES = ("image-src=", "id=")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option as it was written: `tokens` are its arguments, `name` its long name if it has a
+    value."""
+
+    name: str
+    value: str | None
+    tokens: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """`program globals action options image args`."""
+
+    program: str
+    globals: tuple[Option, ...]
+    action: str
+    options: tuple[Option, ...]
+    image: str
+    args: tuple[str, ...]
+
+
+def parse(argv: Sequence[str]) -> CommandLine | None:
+    """Takes a runtime's command line apart; None when it runs no container."""
+    if not argv:
+        return None
+    global_options, rest = _options(argv[1:], _SHORT_GLOBAL)
+    if not rest or rest[0] not in ACTIONS:
+        return None
+    action = rest[0]
+    short = {**_SHORT_WITH_VALUE, **(_SHORT_OF_SHELL if action == "shell" else {})}
+    options, rest = _options(rest[1:], short)
+    if not rest:
+        return None
+    return CommandLine(argv[0], global_options, action, options, rest[0], tuple(rest[1:]))
+
+
+def _options(
+    tokens: Sequence[str], short: dict[str, str]
+) -> tuple[tuple[Option, ...], Sequence[str]]:
+    """Takes options from the front, as the runtimes' pflag library does; returns what is left."""
+    found: list[Option] = []
+    at = 0
+    while at < len(tokens):
+        token = tokens[at]
+        if token == "--":  # noqa: S105
+            return tuple(found), tokens[at + 1 :]
+        if not token.startswith("-") or token == "-":  # noqa: S105
+            break
+        name, value, needs = _split(token, short)
+        used = [token]
+        at += 1
+        if needs and value is None and at < len(tokens):
+            value = tokens[at]
+            used.append(value)
+            at += 1
+        found.append(Option(name, value, tuple(used)))
+    return tuple(found), tokens[at:]
+
+
+def _split(token: str, short: dict[str, str]) -> tuple[str, str | None, bool]:
+    """Returns an option's name, the value inside the same token, and whether it takes one."""
+    if token.startswith("--"):
+        name, equals, value = token[2:].partition("=")
+        return name, value if equals else None, name in _LONG_WITH_VALUE
+    # A cluster such as -ceB: switches, then at most one option with a value.
+    for place, letter in enumerate(token[1:], start=1):
+        if letter in short:
+            rest = token[place + 1 :]
+            return short[letter], rest.removeprefix("=") or None, True
+    return token[1:], None, False
+
+
+def is_image_bind(spec: str) -> bool:
+    """Whether one bind specification, or one `--mount` one, binds out of an image."""
+    parts = spec.replace(":", ",").split(",")
+    return any(p.startswith(_BIND_VALUES) for p in parts)
+
+
+def split_binds(value: str) -> tuple[str, ...]:
+    """Splits the value of `--bind` into its specifications, as the runtimes do.
+
+    A comma separates specifications, but belongs to the one before it where an option follows.
+    """
+    specs: list[str] = []
+    for part in value.split(","):
+        if specs and specs[-1].count(":") >= 1 and _is_option(part):
+            specs[-1] += "," + part
+        elif part:
+            specs.append(part)
+    return tuple(specs)
+
+
+def _is_option(part: str) -> bool:
+    return part in _BIND_FLAGS or part.startswith(_BIND_VALUES)
+
+
+def without_image_binds(options: Iterable[Option]) -> tuple[str, ...]:
+    """Returns the options' tokens, less every bind out of an image (`--bind`, `--mount`,
+    `--data`)."""
+    kept: list[str] = []
+    for option in options:
+        if option.name == "bind" and option.value is not None:
+            plain = [s for s in split_binds(option.value) if not is_image_bind(s)]
+            if plain:
+                kept += ["--bind", ",".join(plain)]
+        elif (
+            option.name == "mount" and option.value is not None and is_image_bind(option.value)
+        ) or option.name == "data":
+            continue
+        else:
+            kept += option.tokens
+    return tuple(kept)
+
+
+def image_bind(path: str, mount: str, source: str, *, read_only: bool) -> tuple[str, str]:
+    """Returns the option that binds the folder `source` of the image at `path` to `mount`."""
+    if not any(c in ",:" for c in path + mount + source) and path == path.strip():
+        return "--bind", f"{path}:{mount}:image-src={source}" + (",ro" if read_only else "")
+    # `--mount` takes CSV, whose quotes carry commas and colons.
+    fields = ["type=bind", f"source={path}", f"destination={mount}", f"image-src={source}"]
+    if read_only:
+        fields.append("ro")
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return "--mount", line.getvalue()

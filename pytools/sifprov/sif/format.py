@@ -1,0 +1,336 @@
+"""The SIF file format as bytes: parse and pack, no I/O.
+
+Source: github.com/sylabs/sif/v2, pkg/sif. All integers are little-endian.
+
+    0        ┌──────────────────────────────┐
+             │ global header, 128 bytes     │
+    descroff ├──────────────────────────────┤  by default 4096
+             │ dtotal descriptors,          │
+             │ 585 bytes each               │
+    dataoff  ├──────────────────────────────┤  by default 32768
+             │ data objects                 │
+             └──────────────────────────────┘
+
+    header   0 launch script [32]   32 magic [10]   42 version [3]   45 architecture [3]
+             48 UUID [16]           64 created i64  72 modified i64
+             80 dfree i64           88 dtotal i64   96 descroff i64  104 descrlen i64
+             112 dataoff i64        120 datalen i64
+
+    descriptor
+             0 data type i32   4 used u8         5 id u32           9 group u32    13 link u32
+             17 offset i64     25 size i64       33 padded size i64
+             41 created i64    49 modified i64   57 uid i64         65 gid i64
+             73 name [128]     201 extra [384]
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from uuid import UUID
+
+from sifprov.errors import FormatError
+
+HEADER_SIZE = 128
+DESCRIPTOR_SIZE = 585
+NAME_SIZE = 128
+EXTRA_SIZE = 384
+MAGIC = b"SIF_MAGIC\0"
+VERSION = b"01\0"
+LAUNCH = b"#!/usr/bin/env run-singularity\n\0"
+DESCRIPTORS_OFFSET = 4096
+PAGE = 4096
+GROUP_MASK = 0xF0000000
+USED_OFFSET = 4
+
+_HEADER = struct.Struct("<32s10s3s3s16s8q")
+_DESCRIPTOR = struct.Struct("<iBIIIqqqqqqq128s384s")
+_PARTITION = struct.Struct("<ii3s")
+
+
+class DataType(IntEnum):
+    """What a data object holds."""
+
+    DEFFILE = 0x4001
+    ENVIRONMENT = 0x4002
+    LABELS = 0x4003
+    PARTITION = 0x4004
+    SIGNATURE = 0x4005
+    JSON = 0x4006
+    GENERIC = 0x4007
+    CRYPTO_MESSAGE = 0x4008
+    SBOM = 0x4009
+    OCI_ROOT_INDEX = 0x400A
+    OCI_BLOB = 0x400B
+
+
+class FsType(IntEnum):
+    """The file system of a partition."""
+
+    SQUASHFS = 1
+    EXT3 = 2
+    ARCHIVE = 3
+    RAW = 4
+    ENCRYPTED_SQUASHFS = 5
+
+
+class PartType(IntEnum):
+    """What a partition is for."""
+
+    SYSTEM = 1
+    PRIMARY_SYSTEM = 2
+    DATA = 3
+    OVERLAY = 4
+
+
+# The codes of the Go architecture names, as the header and partitions hold them.
+ARCHITECTURES: dict[bytes, str] = {
+    b"00\0": "unknown",
+    b"01\0": "386",
+    b"02\0": "amd64",
+    b"03\0": "arm",
+    b"04\0": "arm64",
+    b"05\0": "ppc64",
+    b"06\0": "ppc64le",
+    b"07\0": "mips",
+    b"08\0": "mipsle",
+    b"09\0": "mips64",
+    b"10\0": "mips64le",
+    b"11\0": "s390x",
+    b"12\0": "riscv64",
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """The global header. Times are seconds since the epoch, sizes and offsets bytes."""
+
+    launch: bytes
+    version: bytes
+    arch: bytes
+    uuid: UUID
+    created: int
+    modified: int
+    dfree: int
+    dtotal: int
+    descroff: int
+    descrlen: int
+    dataoff: int
+    datalen: int
+
+    def pack(self) -> bytes:
+        """Returns the header's 128 bytes."""
+        return _HEADER.pack(
+            self.launch,
+            MAGIC,
+            self.version,
+            self.arch,
+            self.uuid.bytes,
+            self.created,
+            self.modified,
+            self.dfree,
+            self.dtotal,
+            self.descroff,
+            self.descrlen,
+            self.dataoff,
+            self.datalen,
+        )
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """One used slot of the descriptor table. `slot` is its place there, from 0."""
+
+    slot: int
+    datatype: int
+    id: int
+    group: int  # 0 for none
+    link: int  # an object's id, or a group's with GROUP_MASK set; 0 for none
+    offset: int
+    size: int
+    padded: int
+    created: int
+    modified: int
+    uid: int
+    gid: int
+    name: bytes
+    extra: bytes
+
+    @property
+    def end(self) -> int:
+        """The offset of the first byte behind the object's data."""
+        return self.offset + self.size
+
+    @property
+    def partition(self) -> tuple[int, int] | None:
+        """File system and partition type (`FsType`, `PartType` where known), of a partition."""
+        if self.datatype != DataType.PARTITION:
+            return None
+        fs, part, _ = _PARTITION.unpack_from(self.extra)
+        return fs, part
+
+    @property
+    def arch(self) -> bytes:
+        """The architecture code of a partition."""
+        return bytes(self.extra[8:11])
+
+    @property
+    def linked_group(self) -> int | None:
+        """The group that this object (a signature) speaks of."""
+        return self.link & ~GROUP_MASK if self.link & GROUP_MASK == GROUP_MASK else None
+
+    def pack(self, *, used: bool = True) -> bytes:
+        """Returns the descriptor's 585 bytes; `used=False` is an empty slot to a reader."""
+        return _DESCRIPTOR.pack(
+            self.datatype,
+            used,
+            self.id,
+            self.group | GROUP_MASK if self.group else 0,
+            self.link,
+            self.offset,
+            self.size,
+            self.padded,
+            self.created,
+            self.modified,
+            self.uid,
+            self.gid,
+            self.name,
+            self.extra,
+        )
+
+
+def pack_partition(fs: FsType, part: PartType, arch: bytes) -> bytes:
+    """Returns the `extra` bytes of a partition's descriptor."""
+    return _PARTITION.pack(fs, part, arch).ljust(EXTRA_SIZE, b"\0")
+
+
+def parse_header(data: bytes, file_size: int) -> Header:
+    """Parses the first 128 bytes of a file of `file_size` bytes.
+
+    Raises FormatError when it is no SIF, or when the table or the data section cannot
+    lie inside the file.
+    """
+    if len(data) < HEADER_SIZE:
+        raise FormatError(
+            f"only {len(data)} bytes, a SIF header has {HEADER_SIZE}", offset=0, field="header"
+        )
+    launch, magic, version, arch, uuid, *numbers = _HEADER.unpack_from(data)
+    if magic != MAGIC:
+        raise FormatError("this is not a SIF file", offset=32, field="magic")
+    if version != VERSION:
+        raise FormatError(
+            f"version {version!r} is not supported, only '01' is", offset=42, field="version"
+        )
+    header = Header(launch, version, arch, UUID(bytes=uuid), *numbers)
+    _check_header(header, file_size)
+    return header
+
+
+def _check_header(header: Header, file_size: int) -> None:
+    table = header.dtotal * DESCRIPTOR_SIZE
+    checks = (
+        ("dtotal", 88, header.dtotal, header.dtotal >= 0),
+        ("dfree", 80, header.dfree, 0 <= header.dfree <= header.dtotal),
+        ("descroff", 96, header.descroff, HEADER_SIZE <= header.descroff <= file_size),
+        # The table itself must be in the file; this bounds every later allocation.
+        ("dtotal", 88, header.dtotal, header.descroff + table <= file_size),
+        ("dataoff", 112, header.dataoff, header.descroff + table <= header.dataoff <= file_size),
+        ("datalen", 120, header.datalen, 0 <= header.datalen <= file_size - header.dataoff),
+    )
+    for field, offset, value, good in checks:
+        if not good:
+            raise FormatError(
+                f"{value} does not fit a file of {file_size} bytes", offset=offset, field=field
+            )
+
+
+def parse_descriptors(table: bytes, header: Header, file_size: int) -> tuple[Descriptor, ...]:
+    """Parses the table's used slots, in slot order.
+
+    `table` holds `header.dtotal` descriptors. Raises FormatError where an object lies outside the
+    data section or the file, overlaps another, or shares its id. Time and memory are linear in
+    the table (the overlap check sorts it).
+    """
+    found: list[Descriptor] = []
+    ids: set[int] = set()
+    for slot in range(header.dtotal):
+        start = slot * DESCRIPTOR_SIZE
+        if not table[start + USED_OFFSET]:
+            continue
+        datatype, _, ident, group, link, *rest = _DESCRIPTOR.unpack_from(table, start)
+        item = Descriptor(slot, datatype, ident, group & ~GROUP_MASK, link, *rest)
+        base = header.descroff + start
+        if ident == 0 or ident in ids:
+            raise FormatError(
+                f"object id {ident} is zero or used twice",
+                offset=base + 5,
+                field=f"descriptor {slot} id",
+            )
+        ids.add(ident)
+        if item.offset < header.dataoff or item.offset > file_size:
+            raise FormatError(
+                f"object {ident} starts at {item.offset}, outside the data section",
+                offset=base + 17,
+                field=f"descriptor {slot} offset",
+            )
+        if item.size < 0 or item.size > file_size - item.offset:
+            raise FormatError(
+                f"object {ident} of {item.size} bytes does not fit a file of {file_size} bytes",
+                offset=base + 25,
+                field=f"descriptor {slot} size",
+            )
+        found.append(item)
+    _check_overlaps(found, header)
+    return tuple(found)
+
+
+def _check_overlaps(found: list[Descriptor], header: Header) -> None:
+    last: Descriptor | None = None
+    for item in sorted((d for d in found if d.size), key=lambda d: d.offset):
+        if last and item.offset < last.end:
+            raise FormatError(
+                f"object {item.id} overlaps object {last.id}",
+                offset=header.descroff + item.slot * DESCRIPTOR_SIZE + 17,
+                field=f"descriptor {item.slot} offset",
+            )
+        last = item
+
+
+def align(offset: int, to: int) -> int:
+    """Rounds `offset` up to a multiple of `to`."""
+    return -(-offset // to) * to
+
+
+def text_of(name: bytes) -> str:
+    """Returns the text before a name's first NUL (undecodable bytes as surrogate escapes)."""
+    return name.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+
+
+def new_header(uuid: UUID, now: int, descriptors: int) -> Header:
+    """Returns the header of an empty SIF with room for `descriptors` objects."""
+    descrlen = descriptors * DESCRIPTOR_SIZE
+    return Header(
+        launch=LAUNCH,
+        version=VERSION,
+        arch=b"00\0",
+        uuid=uuid,
+        created=now,
+        modified=now,
+        dfree=descriptors,
+        dtotal=descriptors,
+        descroff=DESCRIPTORS_OFFSET,
+        descrlen=descrlen,
+        dataoff=align(DESCRIPTORS_OFFSET + descrlen, PAGE),
+        datalen=0,
+    )
+
+
+def with_object(header: Header, end: int, now: int) -> Header:
+    """Returns the header after one object more, whose data ends at `end`."""
+    return replace(
+        header,
+        dfree=max(header.dfree - 1, 0),
+        datalen=max(header.datalen, end - header.dataoff),
+        modified=now,
+    )

@@ -1,0 +1,141 @@
+"""Opens a SIF, selects its objects, reads their data."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from sifprov.errors import FileError, FormatError
+from sifprov.sif.format import (
+    DESCRIPTOR_SIZE,
+    HEADER_SIZE,
+    DataType,
+    Descriptor,
+    Header,
+    PartType,
+    parse_descriptors,
+    parse_header,
+)
+
+# No JSON object that we read is larger; what claims to be is not loaded.
+MAX_OBJECT = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a SIF's header and descriptor table say, all checked against the file's length."""
+
+    header: Header
+    descriptors: tuple[Descriptor, ...]
+    size: int
+
+    @property
+    def is_application(self) -> bool:
+        """Whether it has a system partition, so that it can run."""
+        return any(
+            d.partition and d.partition[1] == PartType.PRIMARY_SYSTEM for d in self.descriptors
+        )
+
+    def select(self, *datatypes: DataType) -> tuple[Descriptor, ...]:
+        """Returns the objects of these types, in slot order."""
+        return tuple(d for d in self.descriptors if d.datatype in datatypes)
+
+    def partitions(self, *kinds: PartType) -> tuple[Descriptor, ...]:
+        """Returns the partitions of these kinds, in slot order."""
+        return tuple(d for d in self.descriptors if d.partition and d.partition[1] in kinds)
+
+
+def load(file: BinaryIO) -> Image:
+    """Reads header and descriptors of an open SIF. Raises FormatError."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    header = parse_header(file.read(HEADER_SIZE), size)
+    file.seek(header.descroff)
+    table = file.read(header.dtotal * DESCRIPTOR_SIZE)
+    if len(table) != header.dtotal * DESCRIPTOR_SIZE:
+        raise FormatError(
+            "the file ends inside the descriptor table", offset=header.descroff, field="descriptors"
+        )
+    return Image(header, parse_descriptors(table, header, size), size)
+
+
+@contextmanager
+def open_image(path: str, *, write: bool = False) -> Iterator[tuple[BinaryIO, Image]]:
+    """Opens the SIF at `path` and yields the file and what its table says.
+
+    Raises FileError, naming the path, when it cannot be opened or is no sound SIF.
+    """
+    file = open_file(path, write=write)
+    with file:
+        try:
+            image = load(file)
+        except FormatError as error:
+            raise FileError(f"{path}: {error}", hint=_hint(error)) from error
+        except OSError as error:
+            raise FileError(f"{path}: {error.strerror or error}") from error
+        yield file, image
+
+
+def open_file(path: str, *, write: bool = False) -> BinaryIO:
+    """Opens a regular file; a FIFO or a device is refused without waiting on it."""
+    flags = os.O_RDWR if write else os.O_RDONLY
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise FileError(f"{path}: {reason}") from error
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        raise FileError(f"{path}: this is {kind}, not a SIF file")
+    return os.fdopen(descriptor, "r+b" if write else "rb", buffering=0)
+
+
+def _hint(error: FormatError) -> str | None:
+    if error.field == "magic":
+        return "give a container made by 'sifprov data create' or 'singularity build'"
+    return None
+
+
+def read_object(file: BinaryIO, item: Descriptor, *, limit: int = MAX_OBJECT) -> bytes:
+    """Returns an object's bytes. Raises FormatError when it is larger than `limit` or cut short."""
+    if item.size > limit:
+        raise FormatError(
+            f"{item.size} bytes are more than {limit}",
+            offset=item.offset,
+            field=f"object {item.id}",
+        )
+    data = os.pread(file.fileno(), item.size, item.offset)
+    if len(data) != item.size:
+        raise FormatError("the file ends inside it", offset=item.offset, field=f"object {item.id}")
+    return data
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Where a data partition stands in its file, in bytes, its object id and its `FsType`."""
+
+    id: int
+    offset: int
+    size: int
+    fs: int
+
+
+def find_partition(image: Image, wanted: int | None = None) -> Partition | None:
+    """Returns the data partition with the object id `wanted`, else the first, else None."""
+    for item in image.partitions(PartType.DATA):
+        if item.partition and wanted in (None, item.id):
+            return Partition(item.id, item.offset, item.size, item.partition[0])
+    return None
+
+
+def data_partition(image: Image) -> Descriptor | None:
+    """Returns the data partition of a data container (the first, as the runtimes choose), or
+    None."""
+    found = image.partitions(PartType.DATA)
+    return found[0] if found else None
