@@ -7,3 +7,9 @@ module sifprov.org/plugin
 go 1.24.3
 
 require github.com/sylabs/singularity/v4 v4.3.3
+
+require (
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/spf13/cobra v1.9.1 // indirect
+	github.com/spf13/pflag v1.0.7 // indirect
+)

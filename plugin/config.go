@@ -1,0 +1,95 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	configSchema = "sifprov.plugin-config/1"
+	maxConfig    = 64 << 10
+	maxTimeout   = 24 * 3600
+)
+
+// config is what the administrator wrote with `sifprov plugin install`
+// (docs/formats.md, "Plugin configuration").
+type config struct {
+	Schema         string   `json:"schema"`
+	Helper         []string `json:"helper"`
+	Environment    []string `json:"environment"`
+	ROInputs       bool     `json:"ro_inputs"`
+	Timeout        int      `json:"timeout_seconds"`
+	RuntimeVersion string   `json:"runtime_version"`
+}
+
+// defaultConfig serves where there is no configuration to trust: it names no helper.
+func defaultConfig() config {
+	return config{
+		Environment: []string{"LANG", "LC_*", "TZ", "OMP_*", "CUDA_VISIBLE_DEVICES"},
+		ROInputs:    true,
+		Timeout:     300,
+	}
+}
+
+func configPath() string {
+	return filepath.Join(PluginRootDir, name, "sifprov.json")
+}
+
+// loadConfig reads the configuration and checks that nobody but the administrator can have
+// written it, or any file that the helper's command names. On an error it returns the default.
+func loadConfig(t trust, path string) (config, error) {
+	fallback := defaultConfig()
+	if err := t.check(path); err != nil {
+		return fallback, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fallback, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return fallback, err
+	}
+	if len(data) > maxConfig {
+		return fallback, fmt.Errorf("%s: longer than 64 KiB", path)
+	}
+	c := fallback
+	c.Environment = nil
+	if err := json.Unmarshal(data, &c); err != nil {
+		return fallback, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := c.validate(t); err != nil {
+		return fallback, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+func (c config) validate(t trust) error {
+	if c.Schema != configSchema {
+		return fmt.Errorf("schema: %q is not %q", c.Schema, configSchema)
+	}
+	if len(c.Helper) == 0 || !filepath.IsAbs(c.Helper[0]) {
+		return errors.New("helper: the program's absolute path is missing")
+	}
+	if c.Timeout < 1 || c.Timeout > maxTimeout {
+		return fmt.Errorf("timeout_seconds: %d is not within 1 and %d", c.Timeout, maxTimeout)
+	}
+	for i, word := range c.Helper {
+		if strings.IndexByte(word, 0) >= 0 {
+			return fmt.Errorf("helper[%d]: holds a NUL", i)
+		}
+		if !filepath.IsAbs(word) {
+			continue
+		}
+		if err := t.check(word); err != nil {
+			return fmt.Errorf("helper[%d]: %w", i, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// stash is what only the command-line process knows. It travels to the starter inside
+// the engine configuration; a run without image binds has none.
+type stash struct {
+	Started     string            `json:"started"`
+	Argv        [][]byte          `json:"argv"`
+	Cwd         []byte            `json:"cwd"`
+	Environment map[string]string `json:"environment"`
+	Home        []byte            `json:"home"`
+	Image       []byte            `json:"image"`
+	Binds       []bindEntry       `json:"binds"`
+}
+
+// The engine configuration travels as environment variables of the starter. It has at most 8
+// chunks of 131,056 bytes and, with 4 KiB to spare, a quarter of the stack limit
+// (copyConfigToEnv in the runtime, read_engine_config in its starter).
+const (
+	maxChunks    = 8
+	maxChunk     = 131072 - 16
+	kernelMargin = 4096
+	// What the wrapping object, other plugins and the starter's environment may still add.
+	ownMargin = 16384
+)
+
+// roomForStash returns how many bytes may join an engine configuration of this size.
+func roomForStash(engineSize int, stackLimit uint64) int {
+	limit := uint64(maxChunks * maxChunk)
+	if quarter := stackLimit / 4; quarter < limit+kernelMargin {
+		limit = max(quarter, kernelMargin) - kernelMargin
+	}
+	return int(limit) - engineSize - ownMargin
+}
+
+func stackLimit() uint64 {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_STACK, &limit); err != nil {
+		return 0
+	}
+	return limit.Cur
+}
+
+// fit returns the stash as JSON of at most room bytes, leaving out the command line, then
+// the environment, where they do not fit; nil when even the rest does not.
+func (s stash) fit(room int) []byte {
+	for _, drop := range []func(){
+		func() {},
+		func() { s.Argv = nil },
+		func() { s.Environment = nil },
+	} {
+		drop()
+		if data, err := json.Marshal(s); err == nil && len(data) <= room {
+			return data
+		}
+	}
+	return nil
+}
+
+// newStash gathers what the process knows of itself.
+func newStash(started time.Time, patterns []string) stash {
+	cwd, _ := os.Getwd()
+	return stash{
+		Started:     timestamp(started),
+		Argv:        byteStrings(os.Args),
+		Cwd:         []byte(cwd),
+		Environment: allowed(os.Environ(), patterns),
+		Home:        []byte(os.Getenv("HOME")),
+	}
+}
+
+// allowed returns the variables whose names match a pattern: a name, or a prefix and "*".
+func allowed(environ, patterns []string) map[string]string {
+	out := map[string]string{}
+	for _, variable := range environ {
+		key, value, ok := strings.Cut(variable, "=")
+		if !ok || key == "" {
+			continue
+		}
+		for _, pattern := range patterns {
+			prefix, wild := strings.CutSuffix(pattern, "*")
+			if key == pattern || wild && strings.HasPrefix(key, prefix) {
+				out[key] = value
+				break
+			}
+		}
+	}
+	return out
+}
+
+func absolute(path, cwd string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(cwd, path)
+}
