@@ -103,7 +103,9 @@ def begin(
             else:
                 bound = _with_content(bound, deadline, mounted=False)
         data.append(bound)
-    return Started(request, _application(request.image, deadline), tuple(data))
+    return Started(
+        request, _application(os.path.join(request.cwd, request.image), deadline), tuple(data)
+    )
 
 
 def _bound(request: CaptureRequest, bind: Bind) -> Bound:

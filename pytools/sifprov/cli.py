@@ -38,12 +38,20 @@ class Group(click.Group):
         if cmd_name not in _VERBS:
             return None
         command: click.Command = import_module(_VERBS[cmd_name][0]).command
-        command.epilog = command.epilog or exit_code_table()
+        _add_epilog(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(verb, text) for verb, (_, text) in sorted(_VERBS.items())])
+
+
+def _add_epilog(command: click.Command) -> None:
+    """Shows the one table of exit codes under every verb."""
+    command.epilog = exit_code_table()
+    if isinstance(command, click.Group):
+        for verb in command.commands.values():
+            _add_epilog(verb)
 
 
 @click.command(

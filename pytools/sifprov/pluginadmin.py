@@ -298,6 +298,7 @@ def _write_config(place: Place, helper: list[str]) -> None:
         "environment": list(DEFAULT),
         "helper": helper,
         "ro_inputs": True,
+        "runtime_version": place.runtime.version,
         "schema": CONFIG_SCHEMA,
         "timeout_seconds": TIMEOUT,
     }

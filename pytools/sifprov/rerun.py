@@ -256,9 +256,13 @@ def execute(plan: Plan, *, app_stdout: int | None = None) -> Verdict:
     if code != (plan.run.exit_code if plan.run.outcome == EXITED else 128 + (plan.run.signal or 0)):
         raise ReplayError(
             f"the replayed application ended with {code}, the recorded one with {_ended(plan.run)}",
-            hint=f"what it wrote is in {made[0]}",
+            hint=f"what it wrote is in {_into(plan)}",
         )
     return _verdict(plan, code, finished)
+
+
+def _into(plan: Plan) -> str:
+    return next(p for c, p in plan.outputs if c.uuid == plan.record.container)
 
 
 def _ended(run: Run) -> str:
@@ -337,7 +341,7 @@ def _default_signals() -> None:
 
 
 def _verdict(plan: Plan, code: int, finished: capture.Finished) -> Verdict:
-    into = next(p for c, p in plan.outputs if c.uuid == plan.record.container)
+    into = _into(plan)
     original = identify(plan.original)
     recorded = plan.record.itself()
     first, digest = digest_now(original, OUTPUT)
