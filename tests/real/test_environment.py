@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.real.conftest import copy_program
 from tests.real.harness import ROOT, Finished, Runner, as_user, descendants
 
 INPUTS = ROOT / "scenarios" / "gnuplot-single" / "inputs"
@@ -109,3 +110,13 @@ def test_inputs_are_what_the_generator_writes(tmp_path: Path) -> None:
     written = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     assert len(written) == 3
     assert written == {file.name: file.read_bytes() for file in INPUTS.iterdir()}
+
+
+def test_every_user_can_run_the_program(run_as: Runner, sifprov: str) -> None:
+    assert run_as([sifprov, "--version"]).expect(0).stdout.startswith("sifprov")
+
+
+def test_a_copy_of_the_program_runs_without_the_checkout(run_as: Runner) -> None:
+    copy = run_as.folder / "program"
+    copy_program(copy)
+    assert run_as([copy / "sifprov", "--version"]).expect(0).stdout.startswith("sifprov")
