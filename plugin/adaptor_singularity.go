@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"strings"
 	"syscall"
 	"time"
 
@@ -58,12 +59,12 @@ func engineConfig(common *engine.Common) {
 	defer func() { _ = recover() }()
 
 	s, ok := common.EngineConfig.(settings)
-	if !ok || !bindsImage(s.GetBindPath()) {
-		return
+	if !ok || !bindsImage(s.GetBindPath()) || strings.HasPrefix(s.GetImage(), "instance://") {
+		return // joining an instance binds nothing
 	}
 	conf, _ := trustedConfig() // the starter reads it again, and tells what is wrong
 	st := newStash(started, conf.Environment)
-	st.Image = []byte(absolute(s.GetImage(), string(st.Cwd)))
+	st.Image = []byte(givenImage(s.GetImage(), imageName(common.EngineConfig), os.Args, string(st.Cwd)))
 	paths, entries := markInputs(s.GetBindPath(), conf.ROInputs)
 	st.Binds = entries
 
@@ -204,7 +205,22 @@ func imageList(engineConfig any) []imageEntry {
 }
 
 func processArgs(engineConfig any) []string {
+	return processField(engineConfig, "Args")
+}
+
+// imageName returns the file name of the image that the user named.
+func imageName(engineConfig any) string {
+	found := ""
+	for _, variable := range processField(engineConfig, "Env") {
+		if value, ok := strings.CutPrefix(variable, "SINGULARITY_NAME="); ok {
+			found = value
+		}
+	}
+	return found
+}
+
+func processField(engineConfig any, field string) []string {
 	process := reflect.ValueOf(engineConfig).Elem().FieldByName("OciConfig").Elem().FieldByName("Process")
-	args, _ := process.Elem().FieldByName("Args").Interface().([]string)
-	return args
+	list, _ := process.Elem().FieldByName(field).Interface().([]string)
+	return list
 }

@@ -65,6 +65,11 @@ func (s stash) fit(room int) []byte {
 	return nil
 }
 
+// capturedAlready tells whether `sifprov` itself runs this container and records the run.
+func capturedAlready() bool {
+	return os.Getenv("SIFPROV_CAPTURED") != ""
+}
+
 // newStash gathers what the process knows of itself.
 func newStash(started time.Time, patterns []string) stash {
 	cwd, _ := os.Getwd()
@@ -101,4 +106,18 @@ func absolute(path, cwd string) string {
 		return filepath.Clean(path)
 	}
 	return filepath.Join(cwd, path)
+}
+
+// givenImage returns the absolute path of the application container that the user named. Where
+// the runtime cannot mount it, it runs a temporary copy and names that as the image; base is
+// the original's file name, which it keeps. The command line then has the path.
+func givenImage(runtimeImage, base string, argv []string, cwd string) string {
+	if base != "" && filepath.Base(runtimeImage) != base {
+		for _, arg := range argv[min(1, len(argv)):] {
+			if path := absolute(arg, cwd); filepath.Base(path) == base && !strings.Contains(arg, "://") {
+				return path
+			}
+		}
+	}
+	return absolute(runtimeImage, cwd)
 }
