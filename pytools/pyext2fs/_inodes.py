@@ -31,6 +31,8 @@ class Inodes:
         self.superblock = sb = read_superblock(fd, offset)
         if not sb.plain_ext3:
             raise Ext2fsError("not a plain ext3 filesystem, or its journal was not replayed")
+        if offset + sb.size > os.fstat(fd).st_size:
+            raise CorruptFilesystem("the file is shorter than its filesystem")
         raw = self.pread(32 * sb.groups, (sb.first_data_block + 1) * sb.block_size)
         self.groups: list[tuple[int, int, int]] = [
             struct.unpack_from("<3I", raw, 32 * n) for n in range(sb.groups)
@@ -113,3 +115,9 @@ def put_time(inode: bytearray, field: str, ns: int) -> None:
     struct.pack_into("<i", inode, at, low)
     if len(inode) > 128 and struct.unpack_from("<H", inode, 128)[0] >= extra_at + 4 - 128:
         struct.pack_into("<I", inode, extra_at, nanoseconds << 2 | (seconds - low) >> 32 & 3)
+
+
+def copy_mtime_to_atime(inode: bytearray) -> None:
+    inode[8:12] = inode[16:20]
+    if len(inode) > 128:
+        inode[140:144] = inode[136:140]

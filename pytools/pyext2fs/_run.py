@@ -18,7 +18,12 @@ _ENVIRONMENT = {
     "DEBUGFS_PAGER": "__none__",
     "PAGER": "__none__",
 }
-_FULL = (b"Could not allocate", b"No space left on device", b"No free space in", b"disk full")
+_FULL = (
+    b"Could not allocate",
+    b"No space left on device",
+    b"No free space in",
+    b"smaller than minimum",
+)
 
 
 class Ext2fsError(Exception):
@@ -63,6 +68,11 @@ def find_tool(name: str) -> str:
         if folder.startswith("/") and os.access(path, os.X_OK):
             return path
     raise ToolMissing(f"{name} not found: install the Debian package e2fsprogs", [name])
+
+
+def fake_time(timestamp: int | None) -> dict[str, str]:
+    """What makes the programs take `timestamp` for the present, in seconds since 1970."""
+    return {} if timestamp is None else {"E2FSPROGS_FAKE_TIME": str(timestamp)}
 
 
 def environment(extra: dict[str, str] | None = None) -> dict[str, str]:

@@ -8,7 +8,6 @@ that nothing inside an image can imitate.
 from __future__ import annotations
 
 import os
-import secrets
 import select
 import subprocess
 import time
@@ -31,11 +30,13 @@ _BANNER = b"debugfs 1."
 class Session:
     """debugfs on the filesystem at `offset` of the open file `fd`."""
 
-    def __init__(self, fd: int, offset: int, *, writable: bool, timeout: float) -> None:
+    def __init__(
+        self, fd: int, offset: int, *, writable: bool, timeout: float, env: dict[str, str]
+    ) -> None:
         self.argv = [find_tool("debugfs"), *(["-w"] if writable else []), device_at(fd, offset)]
         self.timeout = timeout
         self._count = 0
-        self._word = secrets.token_hex(16)
+        self._word = os.urandom(16).hex()
         try:
             self._process = subprocess.Popen(
                 self.argv,
@@ -43,7 +44,7 @@ class Session:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
-                env=environment(),
+                env=environment(env),
                 pass_fds=(fd,),
                 start_new_session=True,  # Ctrl-C is ours to handle
             )

@@ -8,92 +8,30 @@ since no quoting of debugfs covers every name.
 from __future__ import annotations
 
 import os
-import re
 import stat as _stat
 from collections.abc import Iterator
 from contextlib import ExitStack
 from types import TracebackType
-from typing import NamedTuple
 
-from pyext2fs._run import CorruptFilesystem, Ext2fsError, opened
+from pyext2fs._parse import TYPES, Entry, Stat, parse_entries, parse_stat
+from pyext2fs._run import CorruptFilesystem, Ext2fsError, fake_time, opened
 from pyext2fs._session import Session
 from pyext2fs.superblock import read_superblock
 
+__all__ = ["Debugfs", "Entry", "Stat"]
+
 ROOT = 2
 _CHUNK = 1 << 20
-_FAST_LINK = 60  # bytes that fit into the inode, with a NUL
 _OUTPUT_LIMIT = 256 << 20
-_NOT_BLOCK_MAPPED = 0x80000 | 0x10000000  # extents, inline data
-_TYPES = {
-    b"regular": _stat.S_IFREG,
-    b"directory": _stat.S_IFDIR,
-    b"symlink": _stat.S_IFLNK,
-    b"FIFO": _stat.S_IFIFO,
-    b"socket": _stat.S_IFSOCK,
-    b"block special": _stat.S_IFBLK,
-    b"character special": _stat.S_IFCHR,
-}
-_ENTRY = re.compile(rb"/(\d+)/([0-7]+)/(-?\d+)/(-?\d+)/([^/]*)/(\d*)/\n")
-_HEAD = re.compile(
-    rb"Inode: (?P<ino>\d+) +Type: (?P<type>[^\n]*?) *"
-    rb"Mode: +(?P<mode>[0-7]+) +Flags: 0x(?P<flags>[0-9a-f]+)\n"
-    rb"Generation: [^\n]*\n"
-    rb"User: +(?P<uid>-?\d+) +Group: +(?P<gid>-?\d+)[^\n]*? Size: (?P<size>\d+)\n"
-    rb"File ACL: [^\n]*\n"
-    rb"Links: (?P<links>\d+) [^\n]*\n"
-    rb"(?:Fragment: [^\n]*\n)?"
-    rb" *ctime: (?P<ctime>[^\n]*)\n *atime: (?P<atime>[^\n]*)\n *mtime: (?P<mtime>[^\n]*)\n"
-    rb"(?: *crtime: [^\n]*\n)?(?: *dtime: (?P<dtime>[^\n]*)\n)?"
-)
-_TIME = re.compile(rb"0x([0-9a-f]+)(?::\(?([0-9a-f]+))?")
-_DEVICE = re.compile(rb"evice major/minor number: (\d+):(\d+) \(hex [^\n]*\)\n\Z")
-_RUN = re.compile(rb"\((?:([DT]?IND)|(\d+)(?:-(\d+))?)\):(\d+)(?:-(\d+))?(?:, *|\n)")
-_TOTAL = re.compile(rb"(?:TOTAL: \d+\n)?\n*\Z")
-
-
-class Entry(NamedTuple):
-    """One name in a folder. `mode` includes the type; `size` is 0 for a folder."""
-
-    ino: int
-    mode: int
-    uid: int
-    gid: int
-    name: bytes
-    size: int
-
-    @property
-    def is_dir(self) -> bool:
-        return _stat.S_ISDIR(self.mode)
-
-
-class Stat(NamedTuple):
-    """An inode. Times in nanoseconds since 1970; `dtime` in seconds, 0 for a living file.
-
-    `extents`: (first block of the file, first block of the image, how many), ascending, without
-    holes. `target`: of a symbolic link that stands in the inode itself.
-    """
-
-    ino: int
-    mode: int
-    uid: int
-    gid: int
-    size: int
-    links: int
-    flags: int
-    atime_ns: int
-    mtime_ns: int
-    ctime_ns: int
-    dtime: int
-    rdev: int
-    extents: tuple[tuple[int, int, int], ...]
-    target: bytes | None
 
 
 class Debugfs:
     """The filesystem at `offset` of the file `path`, open from `with` to its end.
 
     `timeout` bounds each command, in seconds. Whatever is inside the image, a method
-    returns or raises Ext2fsError (CorruptFilesystem where the image is at fault).
+    returns or raises Ext2fsError (CorruptFilesystem where the image is at fault). A journal is
+    not replayed: where `superblock.needs_recovery`, this is not what a mount would show.
+    `timestamp`: the present, in seconds since 1970, for what a writable one changes.
     """
 
     def __init__(
@@ -103,9 +41,11 @@ class Debugfs:
         *,
         writable: bool = False,
         timeout: float = 60,
+        timestamp: int | None = None,
     ) -> None:
         self._path, self._offset = path, offset
         self._writable, self._timeout = writable, timeout
+        self._env = fake_time(timestamp)
         self._closing = ExitStack()
 
     def __enter__(self) -> Debugfs:
@@ -115,7 +55,11 @@ class Debugfs:
             if self._offset + self.superblock.size > os.fstat(self._fd).st_size:
                 raise CorruptFilesystem("the file is shorter than its filesystem")
             self._session = Session(
-                self._fd, self._offset, writable=self._writable, timeout=self._timeout
+                self._fd,
+                self._offset,
+                writable=self._writable,
+                timeout=self._timeout,
+                env=self._env,
             )
             self._closing = stack.pop_all()
         return self
@@ -141,93 +85,13 @@ class Debugfs:
         """The names in a folder, without `.` and `..`, in the folder's own order."""
         limit = min(_OUTPUT_LIMIT, (1 << 16) + 8 * self.superblock.size)
         output = self._session.command(f"ls -p <{ino:d}>", limit)
-        entries: list[Entry] = []
-        seen: set[bytes] = set()
-        at = 0
-        end = len(output) - (output.endswith(b"\n\n") or output == b"\n")
-        while at < end:
-            match = _ENTRY.match(output, at, end)
-            if not match:
-                raise CorruptFilesystem(f"folder <{ino}>: a name that debugfs cannot show")
-            at = match.end()
-            number, mode, uid, gid, name, size = match.groups()
-            if number == b"0" or name in (b".", b".."):
-                continue  # an unused entry; itself and its parent
-            if not name or name in seen:
-                raise CorruptFilesystem(f"folder <{ino}>: an empty name, or one that stands twice")
-            seen.add(name)
-            entries.append(
-                Entry(
-                    int(number), int(mode, 8), _unsigned(uid), _unsigned(gid), name, int(size or 0)
-                )
-            )
-        return entries
+        return parse_entries(ino, output)
 
     def stat(self, ino: int) -> Stat:
         # A block takes about 20 bytes where no two are neighbours.
         limit = min(_OUTPUT_LIMIT, (1 << 20) + 40 * self.superblock.blocks_count)
         output = self._session.command(f"stat <{ino:d}>", limit)
-        match = _HEAD.match(output)
-        if not match or int(match["ino"]) != ino:
-            raise CorruptFilesystem(f"inode <{ino}>: {output[:60]!r}")
-        if match["type"] not in _TYPES:
-            raise CorruptFilesystem(f"inode <{ino}>: no type of file")
-        mode = _TYPES[match["type"]] | int(match["mode"], 8) & 0o7777
-        size, flags = int(match["size"]), int(match["flags"], 16)
-        rdev, target = 0, None
-        extents: tuple[tuple[int, int, int], ...] = ()
-        if _stat.S_ISCHR(mode) or _stat.S_ISBLK(mode):
-            device = _DEVICE.search(output)
-            rdev = os.makedev(int(device[1]), int(device[2])) if device else 0
-        elif _stat.S_ISLNK(mode) and 0 < size < _FAST_LINK:
-            # Taken from the end: what stands before it may be made to look alike.
-            target = output[-size - 2 : -2]
-            if not output.endswith(b'Fast link dest: "' + target + b'"\n') or b"\0" in target:
-                raise CorruptFilesystem(f"symbolic link <{ino}>: not {size} bytes")
-        elif flags & _NOT_BLOCK_MAPPED:
-            raise CorruptFilesystem(f"inode <{ino}>: not mapped by blocks, so not ext3")
-        else:
-            extents = self._extents(ino, output)
-        return Stat(
-            ino=ino,
-            mode=mode,
-            uid=_unsigned(match["uid"]),
-            gid=_unsigned(match["gid"]),
-            size=size,
-            links=int(match["links"]),
-            flags=flags,
-            atime_ns=_time(match["atime"]),
-            mtime_ns=_time(match["mtime"]),
-            ctime_ns=_time(match["ctime"]),
-            dtime=_time(match["dtime"]) // 10**9 if match["dtime"] else 0,
-            rdev=rdev,
-            extents=extents,
-            target=target,
-        )
-
-    def _extents(self, ino: int, output: bytes) -> tuple[tuple[int, int, int], ...]:
-        """The block list at the end of what `stat` prints, checked against the image."""
-        # Only digits follow the last BLOCKS, so nothing inside the image can forge it.
-        at = output.rfind(b"BLOCKS:\n") + 8
-        if at < 8:
-            raise CorruptFilesystem(f"inode <{ino}>: no list of blocks")
-        extents: list[tuple[int, int, int]] = []
-        total, next_block = 0, 0
-        while match := _RUN.match(output, at):
-            at = match.end()
-            kind, first, last, start, stop = match.groups()
-            begin, count = int(start), int(stop or start) - int(start) + 1
-            total += count
-            if kind is None:
-                if int(first) < next_block or int(last or first) - int(first) + 1 != count:
-                    raise CorruptFilesystem(f"inode <{ino}>: blocks out of order")
-                next_block = int(first) + count
-                extents.append((int(first), begin, count))
-            if count < 1 or begin + count > self.superblock.blocks_count:
-                raise CorruptFilesystem(f"inode <{ino}>: a block outside the filesystem")
-        if not _TOTAL.match(output, at) or total > self.superblock.blocks_count:
-            raise CorruptFilesystem(f"inode <{ino}>: a list of blocks that cannot be")
-        return tuple(extents)
+        return parse_stat(ino, output, self.superblock.blocks_count)
 
     def read(self, ino: int, limit: int | None = None) -> Iterator[bytes]:
         """The content of a file, in pieces of at most 1 MiB.
@@ -302,7 +166,7 @@ class Debugfs:
                 inside = path + b"/" + entry.name if path else entry.name
                 if count > max_entries or depth >= max_depth or len(inside) > max_path:
                     raise CorruptFilesystem("more or deeper folders than allowed")
-                if _stat.S_IFMT(entry.mode) not in _TYPES.values():
+                if _stat.S_IFMT(entry.mode) not in TYPES.values():
                     raise CorruptFilesystem(f"inode <{entry.ino}>: no type of file")
                 if entry.is_dir:
                     if entry.ino in visited:
@@ -311,17 +175,3 @@ class Debugfs:
                     folders.append((inside, entry.ino, depth + 1))
                 yield inside, entry
             waiting.extend(reversed(folders))
-
-
-def _unsigned(number: bytes) -> int:
-    return int(number) & 0xFFFFFFFF
-
-
-def _time(text: bytes) -> int:
-    """Nanoseconds from `0xSECONDS:EXTRA`; EXTRA is nanoseconds << 2 | bits 32 and 33 of seconds."""
-    match = _TIME.match(text)
-    if not match:
-        raise CorruptFilesystem("a time that debugfs cannot show")
-    seconds, extra = int(match[1], 16), int(match[2] or b"0", 16)
-    seconds = (seconds ^ 2**31) - 2**31 + ((extra & 3) << 32)
-    return seconds * 10**9 + (extra >> 2)

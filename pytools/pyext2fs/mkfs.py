@@ -10,9 +10,9 @@ import os
 import stat
 import struct
 
-from pyext2fs._inodes import ROOT, Inodes, put_time
-from pyext2fs._run import Ext2fsError, NoSpace, SourceChanged, device, opened, run
-from pyext2fs.sizing import INODE_SIZE, RESERVED_INODES, inode_option, journal_size, walk
+from pyext2fs._inodes import ROOT, Inodes, copy_mtime_to_atime, put_time
+from pyext2fs._run import Ext2fsError, NoSpace, SourceChanged, device, fake_time, opened, run
+from pyext2fs.sizing import INODE_SIZE, RESERVED_INODES, inode_option, journal_size, new_inode, walk
 
 _FEATURES = "none,has_journal,filetype,sparse_super,large_file,dir_index,ext_attr"
 
@@ -39,8 +39,8 @@ def mkfs(
     is copied to the root, which gets the folder's mode and times. `owner` is the root's owner
     (see `set_owner` for the rest). `root_mode` overrides the root's mode.
 
-    With `uuid`, `hash_seed` and `timestamp` (seconds since 1970, for everything that is not copied
-    from a file) the bytes of the metadata depend on the input alone.
+    With `uuid`, `hash_seed` and `timestamp` (seconds since 1970) the bytes depend on the input
+    alone: every ctime becomes `timestamp`, every atime the file's mtime.
 
     Raises NoSpace where the content does not fit, SourceChanged where it changed meanwhile,
     Ext2fsError with mke2fs's own words for everything else (a file that cannot be read, a name
@@ -59,18 +59,25 @@ def mkfs(
     argv += ["-J", f"size={journal_size(block_size) >> 20}", "-E", ",".join(extended)]
     if uuid:
         argv += ["-U", uuid]
-    env = {} if timestamp is None else {"E2FSPROGS_FAKE_TIME": str(timestamp)}
     with opened(path, writable=True) as fd:
         if os.fstat(fd).st_size < offset + size:
             os.ftruncate(fd, offset + size)
         before = _fingerprint(source) if source is not None else (b"", 0)
         if source is not None:
             argv += ["-d", os.path.abspath(os.fsdecode(source))]
-        run("mke2fs", [*argv, device(fd), f"{size >> 10}k"], fd, timeout=timeout, env=env)
+        run(
+            "mke2fs",
+            [*argv, device(fd), f"{size >> 10}k"],
+            fd,
+            timeout=timeout,
+            env=fake_time(timestamp),
+        )
         table = Inodes(fd, offset)
         if source is not None:
             _check_copy(table, source, before)
         _finish_root(table, source, root_mode)
+        if timestamp is not None:
+            _settle_times(table, timestamp)
 
 
 def _check_copy(
@@ -102,23 +109,28 @@ def _finish_root(
     table.write(ROOT, root)
 
 
+def _settle_times(table: Inodes, timestamp: int) -> None:
+    """Leave no time that differs from copy to copy of the same files."""
+    for ino in table.used():
+        inode = table.read(ino)
+        copy_mtime_to_atime(inode)
+        put_time(inode, "ctime", timestamp * 10**9)
+        table.write(ino, inode)
+
+
 def _fingerprint(source: str | bytes | os.PathLike[str]) -> tuple[bytes, int]:
     """What changes when anything below the folder changes; and its number of inodes."""
     import hashlib
 
     digest = hashlib.blake2b()
-    linked: set[tuple[int, int]] = set()
+    seen: set[tuple[int, int]] = set()
     count = -2  # neither the root nor a lost+found of its own takes a new inode
     top = os.fsencode(source)
     count += not stat.S_ISDIR(_mode(top + b"/lost+found"))
     for path, info, _names in walk(top):
         fields = (info.st_dev, info.st_ino, info.st_mode, info.st_size)
         digest.update(path + b"\0%r%r%r" % (fields, info.st_mtime_ns, info.st_ctime_ns))
-        if info.st_nlink > 1 and not stat.S_ISDIR(info.st_mode):
-            if (info.st_dev, info.st_ino) in linked:
-                continue
-            linked.add((info.st_dev, info.st_ino))
-        count += 1
+        count += new_inode(info, seen)
     return digest.digest(), count
 
 

@@ -17,8 +17,8 @@ first.
 
 from __future__ import annotations
 
+import itertools
 import os
-import secrets
 import stat
 import struct
 
@@ -38,21 +38,26 @@ def nest(
     mount: bytes,
     *,
     own_lost_found: bool = False,
+    timestamp: int | None = None,
 ) -> None:
     """Move the root's content to `mount` (b"/data/in"), in a filesystem that `mkfs` just made.
 
     The innermost folder keeps the root's mode and times; the others get mode 0755. ext3's own
     lost+found stays at the root, unless `own_lost_found` says that the content has one: it moves
-    along, and the root gets a new one. e2fsck has the last word; on an error the filesystem is
-    not to be used.
+    along, and the root gets a new one. `timestamp` as for `mkfs`. e2fsck has the last word; on an
+    error the filesystem is not to be used.
     """
     names = [name for name in mount.split(b"/") if name]
     if not mount.startswith(b"/") or not names or b"\0" in mount:
         raise ValueError(f"not an absolute path below the root: {mount!r}")
     if any(name in (b".", b"..") or len(name) > 255 for name in names) or names[0] == b"lost+found":
         raise ValueError(f"not usable as a folder: {mount!r}")
+    with opened(path) as fd:
+        root = Inodes(fd, offset).read(ROOT)
+        if struct.unpack_from("<I", root, 32)[0] & _INDEXED:
+            raise Ext2fsError("the root is an indexed folder: not a fresh filesystem")
     for name in reversed(names):
-        _down(path, offset, name, own_lost_found)
+        _down(path, offset, name, own_lost_found, timestamp)
         own_lost_found = False
     result = fsck(path, offset, "check")
     if result.code:
@@ -60,15 +65,19 @@ def nest(
 
 
 def _down(
-    path: str | bytes | os.PathLike[str], offset: int, name: bytes, move_lost_found: bool
+    path: str | bytes | os.PathLike[str],
+    offset: int,
+    name: bytes,
+    move_lost_found: bool,
+    timestamp: int | None,
 ) -> None:
-    folders, old_lost_found, made = _new_folders(path, offset, 2 if move_lost_found else 1)
+    folders, old_lost_found, made = _new_folders(
+        path, offset, 2 if move_lost_found else 1, timestamp
+    )
     folder, lost_found = made[0], made[1] if move_lost_found else old_lost_found
     with opened(path, writable=True) as fd:
         inodes = Inodes(fd, offset)
         content, fresh = inodes.read(ROOT), inodes.read(folder)
-        if struct.unpack_from("<I", content, 32)[0] & _INDEXED:
-            raise Ext2fsError("the root is an indexed folder: not a fresh filesystem")
         moved_block, root_block = _first_block(content), _first_block(fresh)
         # The folders were made in lost+found, which counts them as its own.
         _add_links(inodes, old_lost_found, -len(made))
@@ -98,16 +107,18 @@ def _down(
 
 
 def _new_folders(
-    path: str | bytes | os.PathLike[str], offset: int, count: int
+    path: str | bytes | os.PathLike[str], offset: int, count: int, timestamp: int | None
 ) -> tuple[list[int], int, list[int]]:
     """The folders at the root; the lost+found among them; `count` new ones without a name."""
-    # Made in lost+found, which has blocks to spare. No name of the content can be the same.
-    names = [f"{secrets.token_hex(16)}{n}" for n in range(count)]
-    with Debugfs(path, offset, writable=True) as fs:
+    with Debugfs(path, offset, writable=True, timestamp=timestamp) as fs:
         root = [entry for entry in fs.listdir(ROOT) if entry.is_dir]
         lost_found = [entry.ino for entry in root if entry.name == b"lost+found"]
         if not lost_found:
             raise Ext2fsError("no lost+found at the root: not a fresh filesystem")
+        # Made in lost+found, which has blocks to spare.
+        taken = {entry.name for entry in fs.listdir(lost_found[0])}
+        free = (name for n in itertools.count() if (name := f"nest{n}").encode() not in taken)
+        names = list(itertools.islice(free, count))
         fs.run(f"cd <{lost_found[0]}>", *(f"mkdir {name}" for name in names))
         made = {entry.name: entry.ino for entry in fs.listdir(lost_found[0])}
         fs.run(*(f"unlink {name}" for name in names))

@@ -42,10 +42,8 @@ def estimate(
     blocks = 2 * levels + 2
     seen: set[tuple[int, int]] = set()
     for path, info, names in walk(os.fsencode(source)):
-        if info.st_nlink > 1 and not stat.S_ISDIR(info.st_mode):
-            if (info.st_dev, info.st_ino) in seen:
-                continue
-            seen.add((info.st_dev, info.st_ino))
+        if not new_inode(info, seen):
+            continue
         inodes += 1
         blocks += _xattr_blocks(path)
         if stat.S_ISREG(info.st_mode):
@@ -55,6 +53,18 @@ def estimate(
         elif stat.S_ISLNK(info.st_mode) and info.st_size >= 60:
             blocks += 1
     return Sizing(blocks, inodes, block_size)
+
+
+def new_inode(info: os.stat_result, seen: set[tuple[int, int]]) -> bool:
+    """Whether mke2fs makes an inode for this name: not for a further name of the same file.
+
+    It copies a symbolic link of several names once for each.
+    """
+    if info.st_nlink == 1 or stat.S_ISDIR(info.st_mode) or stat.S_ISLNK(info.st_mode):
+        return True
+    before = len(seen)
+    seen.add((info.st_dev, info.st_ino))
+    return len(seen) > before
 
 
 def walk(source: bytes) -> Iterator[tuple[bytes, os.stat_result, list[bytes]]]:
