@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Checks a trail (`sifprov trail --json`, on standard input) against an `expected.json`.
 
-Every field that the expectation names must be in the trail with that value; a list must have as many
-items; `{"match": "REGEX"}` stands for a string that matches as a whole. Prints each difference and exits with 1
-when there is any.
+Every field that the expectation names must be in the trail with that value; a list must have as
+many items; `{"match": "REGEX"}` stands for a string that matches as a whole. Prints each
+difference and exits with 1 when there is any.
 """
 
 from __future__ import annotations

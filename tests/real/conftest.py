@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.harness import ROOT, Runner, as_user
+from tests.real.job import Job
 
 LACKS_CAPABILITY = "Requesting capability set"
 
@@ -132,3 +133,42 @@ def copy_program(folder: Path) -> None:
         "from sifprov.cli import entry\n\nentry()\n"
     )
     launcher.chmod(0o755)
+
+
+@pytest.fixture(scope="session")
+def plugin(singularity: str) -> Iterator[str]:
+    """The runtime with the plugin installed, as `sifprov plugin install` does; removed afterwards
+    where it was not there before."""
+    program = [str(Path(sys.executable).with_name("sifprov"))]
+    before = _admin([*program, "plugin", "status"], singularity)
+    if os.getuid() != 0:
+        if before.returncode != 0:
+            pytest.skip(
+                f"the plugin is not installed, and installing it needs root: {before.stdout}"
+            )
+        yield singularity
+        return
+    done = _admin([*program, "plugin", "install"], singularity)
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield singularity
+    if before.returncode == 3:
+        _admin([*program, "plugin", "remove"], singularity)
+
+
+def _admin(argv: list[str], runtime: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*argv, "--runtime", runtime],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+
+
+@pytest.fixture
+def job(run_as: Runner, plugin: str, sifprov: str, busybox_sif: str, exec_flags: list[str]) -> Job:
+    """A small job with fresh containers, recorded by the plugin."""
+    made = Job(run_as, plugin, sifprov, busybox_sif, exec_flags)
+    made.create()
+    return made

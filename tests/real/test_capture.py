@@ -1,0 +1,199 @@
+"""Plain `singularity exec`, recorded by the plugin: as root and as an ordinary user."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.real.job import COPY, Job
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_run_leaves_exactly_one_record_in_its_output(job: Job) -> None:
+    before = {name: job.objects(name) for name in ("input.sif", "output.sif")}
+    app = sha256(Path(job.app))
+
+    done = job.shell(COPY).expect()
+
+    assert done.stderr == ""
+    assert job.objects("input.sif") == before["input.sif"]
+    assert sha256(Path(job.app)) == app
+    after = job.objects("output.sif")
+    assert after[:-1] == before["output.sif"]
+    assert after[-1].endswith("|JSON.Generic")
+    assert after[-1].split("|")[1].strip() == "2"  # a group of its own
+    job.check_file_system("output.sif")
+    job.check_file_system("input.sif")
+
+    (record,) = job.records()
+    run = record["run"]
+    assert run["argv"][0] == job.runtime
+    assert run["argv"][-4:] == [job.app, "sh", "-c", COPY]
+    assert run["cwd"] == str(job.run.folder)
+    assert (run["action"], run["outcome"], run["exit_code"]) == ("exec", "exited", 0)
+    assert run["started"] < run["ended"] < record["recorded"]
+    assert record["captured_by"]["kind"] == "plugin"
+    assert run["runtime"] == {"name": "singularity-ce", "version": "4.3.3"}
+    roles = {c["role"]: c for c in record["containers"]}
+    assert roles["input"]["name"] == "input.sif"
+    assert roles["input"]["mount"] == roles["input"]["source"] == "/Inputs"
+    assert roles["input"]["read_only_added"] is True
+    assert roles["output"]["name"] == "output.sif"
+    assert roles["output"]["uuid"] == record["container"]
+    assert roles["application"]["path"] == job.app
+    assert len(record["containers"]) == 3
+
+
+def test_the_digests_are_those_of_the_containers_now(job: Job) -> None:
+    job.shell(COPY).expect()
+    roles = {c["role"]: c for c in job.records()[0]["containers"]}
+
+    system = next(line for line in job.objects(job.app) if "System" in line)
+    dump = job.run([job.runtime, "sif", "dump", system.split()[0].strip("|"), job.app])
+    assert dump.code == 0
+    raw = subprocess.run(
+        [job.runtime, "sif", "dump", system.split()[0].strip("|"), job.app],
+        capture_output=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    assert roles["application"]["digest"] == "image-v1:" + hashlib.sha256(raw).hexdigest()
+    # A replay reads both data containers from their partitions and compares with the record.
+    verdict = json.loads(job.cli("rerun", "--json", "output.sif").expect().stdout)
+    assert verdict["digest"] == roles["output"]["digest"]
+
+
+def test_a_second_run_adds_a_second_record(job: Job) -> None:
+    job.shell(COPY).expect()
+    job.shell("echo more >> /Outputs/copy.txt").expect()
+
+    trail = json.loads(job.cli("trail", "--json", "output.sif").expect().stdout)
+    first, second = trail["container"]["records"]
+    assert first["record"]["previous"] is None
+    assert second["record"]["previous"] == first["digest"]
+    assert len(job.objects("output.sif")) == 3
+    job.check_file_system("output.sif")
+
+
+@pytest.mark.parametrize("code", [1, 7, 255])
+def test_exit_codes_pass_through_and_are_recorded(job: Job, code: int) -> None:
+    job.shell(f"{COPY}; exit {code}").expect(code)
+    run = job.records()[0]["run"]
+    assert (run["outcome"], run["exit_code"]) == ("exited", code)
+
+
+def test_an_application_that_is_killed_is_recorded_as_such(job: Job) -> None:
+    done = job.shell(f"{COPY}; kill -9 $$")
+    bare = job.exec("sh", "-c", "kill -9 $$", binds=())
+    assert done.code == bare.code
+    run = job.records()[0]["run"]
+    assert (run["outcome"], run["signal"], run["exit_code"]) == ("signaled", 9, None)
+
+
+def test_a_command_that_is_not_there_is_told_apart_from_one_that_failed(job: Job) -> None:
+    bare = job.exec("no-such-command", binds=())
+    done = job.exec("no-such-command")
+    assert done.code == bare.code == 255
+    assert "no-such-command" in done.stderr
+    assert job.records()[0]["run"]["outcome"] == "not-started"
+
+
+def test_a_run_without_data_containers_is_left_alone(job: Job) -> None:
+    done = job.exec("sh", "-c", "echo fine", binds=())
+    assert (done.code, done.stdout, done.stderr) == (0, "fine\n", "")
+    assert not list(job.run.folder.rglob("spool/*"))
+
+
+def test_a_run_that_only_reads_records_nothing(job: Job) -> None:
+    binds = ("input.sif:/Inputs:image-src=/Inputs", "output.sif:/Outputs:image-src=/Outputs,ro")
+    job.exec("cat", "/Inputs/data.txt", binds=binds).expect()
+    assert job.records() == []
+    assert len(job.objects("output.sif")) == 1
+
+
+def test_parallel_runs_share_an_input(job: Job) -> None:
+    names = [f"out{i}.sif" for i in range(6)]
+    for name in names:
+        job.cli("data", "create", "-q", name, "--free", "1M", "--mount", "/Outputs").expect()
+    script = " & ".join(
+        f'"{job.runtime}" exec {" ".join(job.flags)} -B input.sif:/Inputs:image-src=/Inputs '
+        f'-B {name}:/Outputs:image-src=/Outputs "{job.app}" sh -c "{COPY}"'
+        for name in names
+    )
+    done = job.run(["sh", "-c", script + " & wait"], timeout=120).expect()
+    assert done.stderr == ""
+    for name in names:
+        (record,) = job.records(name)
+        assert record["run"]["exit_code"] == 0
+
+
+def test_secrets_of_the_command_line_are_in_no_byte_of_the_container(job: Job) -> None:
+    canary = "c4n4ry-53cr3t"
+    job.exec(
+        "sh", "-c", COPY, "--password", canary, f"--api-key={canary}", f"https://u:{canary}@h/"
+    ).expect()
+    assert canary.encode() not in job.path("output.sif").read_bytes()
+    assert job.records()[0]["run"]["redacted"]
+
+
+def test_the_environment_is_recorded_by_its_list_only(job: Job) -> None:
+    job.exec("sh", "-c", COPY, env={"OMP_NUM_THREADS": "3", "MY_SECRET": "hidden-value"}).expect()
+    environment = job.records()[0]["run"]["environment"]
+    assert environment["OMP_NUM_THREADS"] == "3"
+    assert "MY_SECRET" not in environment
+    assert b"hidden-value" not in job.path("output.sif").read_bytes()
+
+
+def test_a_very_long_command_line_runs_as_ever(job: Job) -> None:
+    arguments = ["x" * 1000] * 100
+    job.exec("sh", "-c", COPY, *arguments).expect()
+    assert len(job.records()) == 1
+
+
+def test_a_full_table_keeps_the_result_and_the_record_waits(job: Job) -> None:
+    for _ in range(83):
+        job.run(
+            [job.runtime, "sif", "add", "--datatype", "6", "output.sif", "data/data.txt"]
+        ).expect()
+    done = job.shell(COPY).expect(0)
+    assert "sifprov: " in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    spooled = list((job.run.folder / ".local/state/sifprov/spool").glob("*.record.json"))
+    home = Path(os.path.expanduser(f"~{job.run.user}"))
+    spooled += list((home / ".local/state/sifprov/spool").glob("*.record.json"))
+    mine = [p for p in spooled if str(job.run.folder).encode() in p.read_bytes()]
+    assert len(mine) == 1
+    # With room again, flush delivers it.
+    job.run([job.runtime, "sif", "del", "5", "output.sif"]).expect()
+    done = job.cli("flush", home=mine[0].parents[4]).expect()
+    assert "recorded in" in done.stdout
+    (record,) = job.records()
+    assert record["run"]["exit_code"] == 0
+    assert not mine[0].exists()
+
+
+def test_without_its_helper_the_plugin_only_waits_and_says_so(job: Job) -> None:
+    if not job.run.is_root:
+        pytest.skip("only root can take the helper away; the plugin does the same for every user")
+    status = job.cli("plugin", "status", "--json", "--runtime", job.runtime).expect()
+    script = Path(json.loads(status.stdout)["helper"][-1])
+    away = script.with_name("away")
+    script.rename(away)
+    try:
+        done = job.shell(f"{COPY}; exit 3").expect(3)
+    finally:
+        away.rename(script)
+    assert done.stderr.startswith("sifprov: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert job.records() == []
+    job.cli("flush").expect()
+    run = job.records()[0]["run"]
+    assert (run["outcome"], run["exit_code"]) == ("exited", 3)

@@ -1,0 +1,35 @@
+"""The commands that the documents show work, in the order in which they stand there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.real.harness import ROOT, SYSTEM_PATH, Runner
+
+EXITS = re.compile(r"\s+# exits with (\d+)$")
+
+
+def commands(document: str) -> list[tuple[str, int]]:
+    """The `$` lines of a document's console blocks, each with its exit code."""
+    found = []
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for block in re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                code = EXITS.search(line)
+                found.append((EXITS.sub("", line[2:]), int(code.group(1)) if code else 0))
+    assert found, f"{document} shows no command"
+    return found
+
+
+def test_the_tutorial_can_be_typed(
+    run_as: Runner, plugin: str, sifprov: str, busybox_sif: str, exec_flags: list[str]
+) -> None:
+    (run_as.folder / "app.sif").symlink_to(busybox_sif)
+    path = f"{Path(sifprov).parent}:{Path(plugin).parent}:{SYSTEM_PATH}"
+    for command, code in commands("docs/tutorial.md"):
+        typed = command.replace("singularity exec", " ".join(["singularity exec", *exec_flags]))
+        done = run_as(["bash", "-c", typed], env={"PATH": path, "HOME": str(run_as.folder)})
+        done.expect(code)
+    assert (run_as.folder / "output.rerun-2.sif").exists()
