@@ -105,7 +105,7 @@ def tree_of_folder(source: Path) -> Tree:
             value: object = None
             if stat.S_ISREG(info.st_mode):
                 with open(path, "rb") as file:
-                    value = (info.st_size, hashlib.file_digest(file, "sha256").hexdigest())
+                    value = (info.st_size, hashlib.sha256(file.read()).hexdigest())
             elif stat.S_ISLNK(info.st_mode):
                 value = os.readlink(path)
             elif stat.S_ISCHR(info.st_mode) or stat.S_ISBLK(info.st_mode):

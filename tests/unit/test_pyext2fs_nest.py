@@ -144,7 +144,7 @@ def test_the_kernel_agrees(source: Path, tmp_path: Path) -> None:
     assert seen == tree_of_folder(source)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(NAMES, st.booleans(), max_size=30), NAMES)
 def test_any_names(
     tmp_path_factory: pytest.TempPathFactory, names: dict[bytes, bool], mount: bytes
