@@ -43,6 +43,8 @@ DESCRIPTORS_OFFSET = 4096
 PAGE = 4096
 GROUP_MASK = 0xF0000000
 USED_OFFSET = 4
+# No writer makes more; a sparse file may claim any length, and the table is read whole.
+MAX_DESCRIPTORS = 1 << 16
 
 _HEADER = struct.Struct("<32s10s3s3s16s8q")
 _DESCRIPTOR = struct.Struct("<iBIIIqqqqqqq128s384s")
@@ -230,7 +232,7 @@ def parse_header(data: bytes, file_size: int) -> Header:
 def _check_header(header: Header, file_size: int) -> None:
     table = header.dtotal * DESCRIPTOR_SIZE
     checks = (
-        ("dtotal", 88, header.dtotal, header.dtotal >= 0),
+        ("dtotal", 88, header.dtotal, 0 <= header.dtotal <= MAX_DESCRIPTORS),
         ("dfree", 80, header.dfree, 0 <= header.dfree <= header.dtotal),
         ("descroff", 96, header.descroff, HEADER_SIZE <= header.descroff <= file_size),
         # The table itself must be in the file; this bounds every later allocation.
