@@ -10,10 +10,12 @@ from sifprov.errors import FormatError, RecordError
 from sifprov.model.canonical import record_digest
 from sifprov.model.record import SCHEMA, Record
 from sifprov.sif import DataType, Descriptor, Image, NewObject, append, read_object, text_of
+from sifprov.sif.format import GROUP_MASK
 from sifprov.sif.write import Disk, FileDisk
 
 OBJECT_NAME = "metadata.json"
 MAX_RECORD = 16 * 1024 * 1024
+MAX_GROUP = ~GROUP_MASK & 0xFFFFFFFF
 _MARK = SCHEMA.partition("/")[0].encode("ascii")
 
 
@@ -64,7 +66,8 @@ def newest_digest(file: BinaryIO, image: Image) -> str | None:
     for item in items:
         if text_of(item.name) == OBJECT_NAME:
             stored = _read(file, item)
-            if stored:
+            # One that is too large to be read has no digest to name.
+            if stored and stored.digest:
                 return stored.digest
     return None
 
@@ -98,7 +101,6 @@ def _group(image: Image) -> int:
 
     An object added to a signed group would break its signature.
     """
-    highest = max((d.group for d in image.descriptors), default=0)
     signatures = image.select(DataType.SIGNATURE)
     signed = {d.linked_group for d in signatures} | {
         d.group for d in image.descriptors if d.id in {s.link for s in signatures}
@@ -107,4 +109,9 @@ def _group(image: Image) -> int:
     for group in sorted(ours - signed - {0}, reverse=True):
         if all(text_of(d.name) == OBJECT_NAME for d in image.descriptors if d.group == group):
             return group
-    return highest + 1
+    # A signature may speak of a group whose last object was deleted.
+    taken = {d.group for d in image.descriptors} | {g for g in signed if g}
+    highest = max(taken, default=0)
+    if highest < MAX_GROUP:
+        return highest + 1
+    return next(g for g in range(1, MAX_GROUP) if g not in taken)
