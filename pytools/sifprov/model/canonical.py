@@ -1,7 +1,7 @@
 """Canonical JSON (RFC 8785) for the documents that sifprov stores.
 
-They hold no fractions and no integers beyond 2**53, and their keys are ASCII; for these, sorted
-keys and Python's own escapes are the canonical form.
+They hold no fractions and no integers beyond 2**53; for these, keys sorted by their UTF-16 code
+units and Python's own escapes are the canonical form.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _MAX_DEPTH = 64
 
 def dumps(document: Json) -> bytes:
     """Returns the canonical bytes of `document`. Raises ValueError for what has none."""
-    _check(document, 0)
-    text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_ordered(document, 0), ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8")
 
 
-def _check(value: Json, depth: int) -> None:
+def _ordered(value: Json, depth: int) -> Json:
+    """Returns `value` with the keys of every object in their order."""
     if depth > _MAX_DEPTH:
         raise ValueError("nested too deeply")
     if isinstance(value, float):
@@ -36,19 +36,21 @@ def _check(value: Json, depth: int) -> None:
     if isinstance(value, int) and abs(value) > _MAX_INTEGER:
         raise ValueError(f"{value} is beyond 2**53")
     if isinstance(value, Mapping):
-        for key, item in value.items():
-            if not key.isascii():
-                raise ValueError(f"key {key!r} is not ASCII")
-            _check(item, depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            _check(item, depth + 1)
+        keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
+        return {key: _ordered(value[key], depth + 1) for key in keys}
+    if isinstance(value, list):
+        return [_ordered(item, depth + 1) for item in value]
+    return value
 
 
 def loads(data: bytes) -> Json:
-    """Parses JSON from an untrusted source. Raises RecordError."""
+    """Parses JSON from an untrusted source: UTF-8, without lone surrogates. Raises RecordError."""
     try:
-        value: Json = json.loads(data, object_pairs_hook=_no_twins, parse_constant=_no_constant)
+        text = data.decode("utf-8")
+        value: Json = json.loads(text, object_pairs_hook=_no_twins, parse_constant=_no_constant)
+        # Only an escape can bring a surrogate in; no text of ours may hold a lone one.
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise RecordError("", f"not JSON: {error}") from error
     return value

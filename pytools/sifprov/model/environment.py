@@ -10,8 +10,10 @@ DEFAULT = ("LANG", "LC_*", "TZ", "OMP_*", "CUDA_VISIBLE_DEVICES")
 
 
 def allowed(name: str, patterns: Iterable[str] = DEFAULT) -> bool:
-    """Whether the variable `name` is on the list."""
-    return any(name.startswith(p[:-1]) if p.endswith("*") else name == p for p in patterns)
+    """Whether the variable `name`, an ASCII one, is on the list."""
+    return name.isascii() and any(
+        name.startswith(p[:-1]) if p.endswith("*") else name == p for p in patterns
+    )
 
 
 def pick(

@@ -14,7 +14,7 @@ from sifprov.model.canonical import Json, text_from_json
 T = TypeVar("T")
 
 # From 1970 on: no run is older, and every library can show it.
-_TIME = re.compile(r"(?:19[7-9]\d|[2-9]\d{3})-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
+_TIME = re.compile(r"(?:19[7-9]\d|[2-9]\d{3})-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 _DIGEST = re.compile(r"(tree-v1|image-v1|sha256):[0-9a-f]{64}")
 
 

@@ -52,7 +52,7 @@ class Container:
             "name": text_to_json(self.name),
             "path": text_to_json(self.path),
             "read_only_added": self.read_only_added,
-            "reason": self.reason,
+            "reason": _maybe_text(self.reason),
             "record": self.record,
             "role": self.role,
             "source": _maybe_text(self.source),
@@ -76,7 +76,7 @@ class Container:
             writable=r.flag("writable"),
             read_only_added=r.flag("read_only_added"),
             digest=r.optional("digest", r.digest),
-            reason=r.optional("reason", r.word),
+            reason=r.optional("reason", r.text),
             record=r.optional("record", r.digest),
         )
         r.end()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from datetime import datetime, timezone
 
+# RFC 3339 has four digits for the year.
+_YEAR_10000 = 253_402_300_800
+
 
 def from_ns(nanoseconds: int) -> str:
     """Returns the time of `nanoseconds` since the epoch, to the nanosecond."""
@@ -13,11 +16,11 @@ def from_ns(nanoseconds: int) -> str:
 
 
 def from_seconds(seconds: int) -> str | None:
-    """Returns the time of a SIF header; None for one that no calendar holds."""
-    try:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if seconds > 0 else None
-    except (OverflowError, ValueError, OSError):
+    """Returns the time of a SIF header; None for one that was not set or that RFC 3339 cannot
+    write."""
+    if not 0 < seconds < _YEAR_10000:
         return None
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def to_ns(text: str) -> int:
