@@ -3,6 +3,8 @@
 By the name of an option or a variable (`--password X`, `--api-key=X`, `--env DB_TOKEN=X`) and by
 shape (URLs with a password, well-known token forms, bearer headers, private keys). What hides
 behind a name that says nothing, such as `-p`, cannot be known.
+
+A run with a hidden argument cannot be replayed, so what is harmless must stay as it is.
 """
 
 from __future__ import annotations
@@ -14,72 +16,121 @@ from itertools import pairwise
 HIDDEN = "[redacted]"
 
 _WORDS = {
-    "apikey", "credential", "credentials", "passphrase", "passwd", "password", "pat", "pwd",
-    "secret", "token",
+    "apikey", "apitoken", "authtoken", "credential", "credentials", "passphrase", "passwd",
+    "password", "pgpassword", "pwd", "secret", "secrets", "token",
 }  # fmt: skip
-_PAIRS = {("api", "key"), ("access", "key"), ("private", "key"), ("secret", "key"), ("auth", "key")}
-# `--password-file` names a file, which is no secret.
-_HARMLESS_ENDS = {"dir", "env", "file", "fd", "id", "name", "path", "type", "url"}
-# Switches of the runtimes that take no value, although their name sounds like it.
-_SWITCHES = {"--passphrase"}
-# Variables of the shell and of HPC systems whose name holds a secret's word.
-_PLAIN_NAMES = {"PWD", "OLDPWD"}
+# Words that say little as an option (`-pass 1`), but much as a variable (`DB_PASS`).
+_VARIABLE_WORDS = {"AUTH", "PASS", "PAT"}
+_WORD_ENDS = ("passphrase", "passwd", "password")
+_BEFORE_KEY = {
+    "access", "account", "api", "auth", "encryption", "master", "private", "secret", "shared",
+    "signing",
+}  # fmt: skip
+_BEFORE_PASS = {"db", "ftp", "http", "mail", "proxy", "smtp", "ssh", "user"}
+_PAIRS = {(w, "key") for w in _BEFORE_KEY} | {(w, "pass") for w in _BEFORE_PASS}
+# `--password-file` names a file, `--token-count` a number, `--password-stdin` is a switch.
+_HARMLESS_ENDS = {
+    "count", "dir", "env", "fd", "file", "id", "length", "limit", "name", "path", "prompt", "size",
+    "stdin", "type", "url",
+}  # fmt: skip
+# Switches (`--no-password`), and the special tokens of language models (`--pad-token`).
+_HARMLESS_STARTS = {"ask", "bos", "cls", "eos", "mask", "no", "pad", "prompt", "sep", "unk"}
+# The runtimes' `--pwd` is a folder; the shell has the variables of that name.
+_FOLDER_NAMES = {"pwd", "oldpwd"}
+# The runtimes' `--passphrase` is a switch: behind it stands another option, or the image.
+_PASSPHRASE = "--passphrase"  # noqa: S105
+_IMAGE = re.compile(r".*\.(?:sif|simg|img)|[a-z]+://.*", re.DOTALL)
 
 _OPTION = re.compile(r"(--?[A-Za-z][\w.-]*)(=)?", re.ASCII)
-_ASSIGNMENT = re.compile(
-    r"""(?<![\w.-])(-{0,2}[A-Za-z_][\w.-]*)(\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;"'&|]+)"""
+_ASSIGNED = re.compile(r"""(?<![\w.-])(-{0,2}[A-Za-z_][\w.-]*)\\?["']?\s*[=:]\s*""")
+_SPACED = re.compile(r"(?<![\w-])(--?[A-Za-z][\w.-]*)\s+(?!-)")
+# A value as a shell reads it: quoted pieces (the last quote may be missing), escapes, plain text.
+# A separator belongs to it, but where another NAME= follows.
+_VALUE = re.compile(
+    r"""(?:"(?:\\.|[^"\\])*(?:"|\\?\Z)|'[^']*(?:'|\Z)|\\.|(?![,;&|?]+[\w.-]+=)[^\s"'\\])+""",
+    re.DOTALL,
 )
-_SPACED = re.compile(
-    r"""(?<![\w-])(--?[A-Za-z][\w.-]*)(\s+)("[^"]*"|'[^']*'|[^\s,;"'&|-][^\s,;"'&|]*)"""
+_TOKENS = (
+    r"gh[opsur]_[A-Za-z0-9]{20,}",
+    r"github_pat_\w{20,}",
+    r"glpat-[\w-]{16,}",
+    r"xox[abeprs]-[\w-]{10,}",
+    r"A[KS]IA[0-9A-Z]{16}",
+    r"AIza[\w-]{35}",
+    r"hf_[A-Za-z0-9]{20,}",
+    r"[rs]k_live_\w{16,}",
+    # With a digit and a capital: not `sk-learn-pipeline-with-a-long-name`.
+    r"sk-(?=[\w-]{0,99}\d)(?=[\w-]{0,99}[A-Z])[\w-]{20,}",
+    r"npm_[A-Za-z0-9]{30,}",
+    r"dckr_pat_[\w-]{20,}",
+    r"pypi-AgE[\w-]{16,}",
+    r"AGE-SECRET-KEY-1[0-9A-Z]{20,}",
+    r"eyJ[\w-]{8,999}\.[\w-]{8,}\.[\w-]*",
 )
 _SHAPES = (
-    # scheme://user:password@host
-    (re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)"), r"\1" + HIDDEN),
-    (re.compile(r"(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}"), r"\1" + HIDDEN),
+    # scheme://user:password@host; a password may hold an unescaped @
+    (re.compile(r"((?<![\w+.-])[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:)[^\s/]+(?=@)"), r"\1" + HIDDEN),
+    # A header's whole value, whatever its scheme, to the end of the line or of its quotes.
     (
-        re.compile(r"(?i)(\bauthorization\s*[:=]\s*)(?!\s*(?:bearer|basic)\b)[^\s\"']+"),
+        re.compile(r"(?i)((?<![\w-])(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)[^\n\"']+"),
         r"\1" + HIDDEN,
     ),
+    (re.compile(r"(?i)((?<![\w-])(?:set-)?cookie: *)[^\n\"']+"), r"\1" + HIDDEN),
+    # Mixed case, digits or `=` tell a token from the word behind "basic".
     (
         re.compile(
-            r"\b(?:gh[opsur]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abeprs]-[\w-]{10,}"
-            r"|A[KS]IA[0-9A-Z]{16}|hf_[A-Za-z0-9]{20,}|sk-[\w-]{20,}|npm_[A-Za-z0-9]{30,}"
-            r"|pypi-[\w-]{20,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
+            r"(\b(?i:bearer|basic)\s+)(?=[\w.~+/-]*(?:[0-9=]|[a-z][A-Z]))[A-Za-z0-9._~+/=-]{8,}"
+        ),
+        r"\1" + HIDDEN,
+    ),
+    # openssl's `-passin pass:X`; signed links of object stores
+    (re.compile(r"((?<![\w.-])pass:)\S+"), r"\1" + HIDDEN),
+    (re.compile(r"(?i)([?&](?:sig|signature|x-amz-signature)=)[^&\s\"']+"), r"\1" + HIDDEN),
+    (re.compile(rf"\b(?:{'|'.join(_TOKENS)})"), HIDDEN),
+    (
+        re.compile(
+            r"-----BEGIN [A-Z ]*PRIVATE KEY[A-Z ]*-----.*?"
+            r"(?:-----END [A-Z ]*PRIVATE KEY[A-Z ]*-----|\Z)",
+            re.DOTALL,
         ),
         HIDDEN,
     ),
-    (
-        re.compile(
-            r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S
-        ),
-        HIDDEN,
-    ),
-)  # fmt: skip
+)
 
 
 def secret_name(name: str) -> bool:
     """Whether an option or a variable of this name is likely to hold a secret."""
     bare = name.lstrip("-")
-    if name in _SWITCHES or bare in _PLAIN_NAMES:
+    words = [p for p in re.split(r"[-_.]+|(?<=[a-z])(?=[A-Z])", bare) if p]
+    parts = [w.lower() for w in words]
+    if not parts or parts[-1] in _HARMLESS_ENDS or parts[0] in _HARMLESS_STARTS:
         return False
-    parts = [p.lower() for p in re.split(r"[-_.]+|(?<=[a-z])(?=[A-Z])", bare) if p]
-    if not parts or parts[-1] in _HARMLESS_ENDS:
+    if name.startswith("-") and parts == ["pwd"]:
         return False
-    return not _WORDS.isdisjoint(parts) or any(pair in _PAIRS for pair in pairwise(parts))
+    return (
+        not _WORDS.isdisjoint(parts)
+        or any(p.endswith(_WORD_ENDS) for p in parts)
+        or any(pair in _PAIRS for pair in pairwise(parts))
+        or (
+            bare.isupper() and (parts[-1].endswith("pass") or not _VARIABLE_WORDS.isdisjoint(words))
+        )
+    )
 
 
 def redact(argv: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Returns `argv` with secrets replaced, and the places that were changed."""
     result: list[str] = []
     changed: list[int] = []
-    value_is_secret = False
+    before: str | None = None
     for place, argument in enumerate(argv):
-        if value_is_secret and not argument.startswith("--"):
+        if before and not argument.startswith("--") and not _is_harmless(before, argument):
             clean = HIDDEN
         else:
             clean = redact_text(argument)
         option = _OPTION.fullmatch(argument)
-        value_is_secret = bool(option and not option.group(2) and secret_name(option.group(1)))
+        before = None
+        if option and not option.group(2) and secret_name(option.group(1)):
+            before = argument
         result.append(clean)
         if clean != argument:
             changed.append(place)
@@ -90,12 +141,30 @@ def redact_text(text: str) -> str:
     """Returns `text`, one argument or one value, with the secrets in it replaced."""
     for shape, instead in _SHAPES:
         text = shape.sub(instead, text)
-
-    def hide(match: re.Match[str]) -> str:
-        if not secret_name(match.group(1)) or match.group(3) == HIDDEN:
-            return match.group(0)
-        return match.group(1) + match.group(2) + HIDDEN
-
-    text = _ASSIGNMENT.sub(hide, text)
+    text = _hide_values(text, _ASSIGNED)
     # A whole command in one argument (`sh -c "curl --token X"`).
-    return _SPACED.sub(hide, text) if " " in text else text
+    return _hide_values(text, _SPACED) if re.search(r"\s", text) else text
+
+
+def _hide_values(text: str, names: re.Pattern[str]) -> str:
+    """Hides the value behind each secret name. Other values are searched for names themselves, as
+    in `--env=TOKEN=X`."""
+    kept: list[str] = []
+    at = 0
+    while name := names.search(text, at):
+        kept.append(text[at : name.end()])
+        at = name.end()
+        value = _VALUE.match(text, at) if secret_name(name.group(1)) else None
+        if value and not _is_harmless(name.group(1), value.group()):
+            kept.append(HIDDEN)
+            at = value.end()
+    return "".join(kept) + text[at:]
+
+
+def _is_harmless(name: str, value: str) -> bool:
+    """Whether the value tells that a name which sounds secret is something else here."""
+    if name.lower() in _FOLDER_NAMES:
+        return value.startswith(("/", ".", "~", "$"))
+    if name == _PASSPHRASE:
+        return value.startswith("-") or _IMAGE.fullmatch(value) is not None
+    return False
