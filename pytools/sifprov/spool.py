@@ -59,6 +59,10 @@ def _check_own(where: str) -> None:
         raise FileError(f"{where}: not a folder that only you can write to")
 
 
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
 def _write(path: str, data: bytes) -> None:
     """Writes a file that is either there whole or not at all."""
     temporary = path + ".tmp"
@@ -80,20 +84,32 @@ def waiting() -> Iterator[Waiting | FileError]:
     where = folder()
     try:
         names = [n for n in os.listdir(where) if n.endswith((RECORD, REQUEST))]
+        # Under sudo it may be another user's, whose files root would then follow.
+        _check_own(where)
     except FileNotFoundError:
         return
     except OSError as error:
         raise FileError(f"{where}: {error.strerror}") from error
-    paths = [os.path.join(where, name) for name in names]
-    for path in sorted(paths, key=lambda p: (os.lstat(p).st_mtime_ns, p)):
+    for path in sorted((os.path.join(where, name) for name in names), key=_age):
         try:
             yield _read(path)
+        except FileNotFoundError:
+            continue  # another flush was faster
         except (OSError, RecordError, FileError) as error:
             yield FileError(f"{path}: {error}", hint="look at it, then remove it by hand")
 
 
+def _age(path: str) -> tuple[int, str]:
+    try:
+        return os.lstat(path).st_mtime_ns, path
+    except OSError:
+        return 0, path
+
+
 def _read(path: str) -> Waiting:
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=_no_link) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise FileError("no regular file")
         data = file.read(MAX_FILE + 1)
     if len(data) > MAX_FILE:
         raise FileError(f"more than {MAX_FILE} bytes")
