@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from sifprov.errors import SifprovError
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
 _POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -15,4 +16,4 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if not match:
         raise SifprovError(f"{text!r} is no size", hint="write it as 512K, 8M or 1.5G")
-    return int(float(match.group(1)) * 1024 ** _POWER[match.group(2).upper()])
+    return int(Decimal(match.group(1)) * 1024 ** _POWER[match.group(2).upper()])
