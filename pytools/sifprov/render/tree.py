@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from uuid import UUID
@@ -138,7 +139,9 @@ def outcome(run: Run) -> str:
 def local_time(text: str) -> str:
     """Returns a record's time in the user's zone, to the second."""
     moment = datetime.fromtimestamp(to_ns(text) // 1_000_000_000, tz=timezone.utc)
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+    with suppress(OverflowError):  # the last day of the year 9999, east of Greenwich
+        moment = moment.astimezone()
+    return moment.strftime("%Y-%m-%d %H:%M:%S %z")
 
 
 def short_digest(digest: str) -> str:
