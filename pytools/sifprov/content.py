@@ -165,7 +165,7 @@ def _scan_one(
             path = folder + b"/" + name if folder else name
             status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
             kind = file_kind(status.st_mode)
-            if path == _LOST_FOUND and kind == "d":
+            if path == _LOST_FOUND and kind == "d":  # a file of that name is content
                 continue
             if kind == "l":
                 entry = link_entry(path, os.readlink(name, dir_fd=descriptor))

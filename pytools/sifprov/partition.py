@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pyext2fs import Ext2fsError
 from pyext2fs.debugfs import ROOT, Debugfs
 from sifprov.content import (
@@ -38,7 +40,7 @@ def _scan(fs: Debugfs, deadline: Deadline) -> Tree:
         deadline.check()
         kind = file_kind(entry.mode)
         # ext3's own lost+found at the root is no content, nor is anything that e2fsck put there.
-        if path == b"lost+found" or path.startswith(b"lost+found/"):
+        if (path == b"lost+found" and kind == "d") or path.startswith(b"lost+found/"):
             continue
         status = fs.stat(entry.ino)
         newest = max(newest, status.ctime_ns)
@@ -47,5 +49,5 @@ def _scan(fs: Debugfs, deadline: Deadline) -> Tree:
         elif kind in "fx":
             found.append(file_entry(path, kind, fs.read(entry.ino), deadline))
         else:
-            found.append(plain_entry(path, kind, (status.rdev >> 8, status.rdev & 0xFF)))
+            found.append(plain_entry(path, kind, (os.major(status.rdev), os.minor(status.rdev))))
     return make_tree(found, newest)
