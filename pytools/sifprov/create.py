@@ -27,7 +27,10 @@ from sifprov.sif import FsType, Partition, PartType, add_partition, begin, pack_
 from sifprov.sif.format import PAGE, align
 from sifprov.version import VERSION
 
-BLOCK = 1024
+# Small blocks keep small containers small. In large ones they cost time, and a file could not be
+# larger than 16 GiB.
+_SMALL, _LARGE = 1024, 4096
+_LARGE_FROM = 1024**3
 # One inode for each 16 KiB of free space, as mke2fs does by default.
 _BYTES_PER_INODE = 16 * 1024
 _SPARE_INODES = 16
@@ -143,16 +146,16 @@ def _make(
     now = time.time_ns() // 1_000_000_000
     offset = begin(path, uuid=uuid, now=now)
     levels = declaration.mount.count("/")
-    sizing = (
-        estimate(source, levels=levels) if source else Sizing(2 * levels + 2, levels + 1, BLOCK)
-    )
-    inodes = sizing.inodes + _SPARE_INODES + free // _BYTES_PER_INODE
-    sizing = sizing._replace(inodes=inodes)
-    size = align(max(size_for(sizing, free), least), PAGE)
+    for block in (_SMALL, _LARGE):
+        sizing = _measure(source, levels, block)
+        inodes = sizing.inodes + _SPARE_INODES + free // _BYTES_PER_INODE
+        size = align(max(size_for(sizing._replace(inodes=inodes), free), least), PAGE)
+        if size < _LARGE_FROM:
+            break
     for attempt in range(_ATTEMPTS):
         on_step("building the file system")
         try:
-            _fill(path, offset, size, inodes, declaration, source)
+            _fill(path, offset, size, inodes, block, declaration, source)
             break
         except NoSpace:
             # The estimate is an upper bound; should it ever be wrong, the next one is larger.
@@ -170,12 +173,24 @@ def _make(
     return Partition(item.id, item.offset, item.size, FsType.EXT3)
 
 
+def _measure(source: str | None, levels: int, block: int) -> Sizing:
+    if source is None:
+        return Sizing(2 * levels + 2, levels + 1, block)
+    return estimate(source, levels=levels, block_size=block)
+
+
 def _fill(
-    path: str, offset: int, size: int, inodes: int, declaration: Declaration, source: str | None
+    path: str,
+    offset: int,
+    size: int,
+    inodes: int,
+    block: int,
+    declaration: Declaration,
+    source: str | None,
 ) -> None:
     me = (os.getuid(), os.getgid())
     # Every file belongs to whoever makes the container, or they could not write into an output.
-    mkfs(path, offset=offset, size=size, inodes=inodes, block_size=BLOCK, source=source, owner=me,
+    mkfs(path, offset=offset, size=size, inodes=inodes, block_size=block, source=source, owner=me,
          root_mode=None if source else 0o755)  # fmt: skip
     own = source is not None and os.path.isdir(os.path.join(source, "lost+found"))
     nest(path, offset, os.fsencode(declaration.mount), own_lost_found=own)

@@ -6,6 +6,7 @@ import os
 
 from pyext2fs import Ext2fsError
 from pyext2fs.debugfs import ROOT, Debugfs
+from pyext2fs.superblock import superblock
 from sifprov.content import (
     Deadline,
     Entry,
@@ -27,6 +28,12 @@ def scan_partition(path: str, partition: Partition, deadline: Deadline) -> Tree:
     if partition.fs != FsType.EXT3:
         raise FileError(f"{path}: only ext3 data partitions can be read without mounting them")
     try:
+        if superblock(path, partition.offset).needs_recovery:
+            # What the journal holds is not in its place yet: the tree would be one that never was.
+            raise FileError(
+                f"{path}: its file system is in use, or was not unmounted",
+                hint="wait for the run that uses it; else repair it with e2fsck",
+            )
         with Debugfs(path, partition.offset) as fs:
             return _scan(fs, deadline)
     except Ext2fsError as error:
