@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 
 import click
 
-from sifprov.errors import EXIT_CODES, Exit, SifprovError
+from sifprov.commands.lazy import LazyGroup
+from sifprov.errors import Exit, SifprovError
 from sifprov.terminal import printable
 from sifprov.version import VERSION
 
-# Verb to (module, command object, what `--help` says): a verb is imported when it is used,
-# for start-up is on the user's clock.
 _VERBS = {
-    "data": ("sifprov.commands.data", "Make data containers."),
+    "data": ("sifprov.commands.data", "Make and look into data containers."),
     "flush": ("sifprov.commands.flush", "Deliver records that wait in the spool."),
     "plugin": ("sifprov.commands.plugin", "Install, look at and remove the runtime's plugin."),
     "rerun": ("sifprov.commands.rerun", "Replay what made a container and compare."),
@@ -22,41 +20,9 @@ _VERBS = {
 }
 
 
-def exit_code_table() -> str:
-    """Returns the table of exit codes as `--help` shows it."""
-    rows = "\n".join(f"  {code.value:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
-    return "\b\nExit codes:\n" + rows
-
-
-class Group(click.Group):
-    """A group whose verbs are imported when they are used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _VERBS:
-            return None
-        command: click.Command = import_module(_VERBS[cmd_name][0]).command
-        _add_epilog(command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(verb, text) for verb, (_, text) in sorted(_VERBS.items())])
-
-
-def _add_epilog(command: click.Command) -> None:
-    """Shows the one table of exit codes under every verb."""
-    command.epilog = exit_code_table()
-    if isinstance(command, click.Group):
-        for verb in command.commands.values():
-            _add_epilog(verb)
-
-
 @click.command(
-    cls=Group,
-    epilog=exit_code_table(),
+    cls=LazyGroup,
+    verbs=_VERBS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(VERSION, prog_name="sifprov")

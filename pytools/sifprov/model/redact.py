@@ -68,8 +68,13 @@ _TOKENS = (
     r"eyJ[\w-]{8,999}\.[\w-]{8,}\.[\w-]*",
 )
 _SHAPES = (
-    # scheme://user:password@host; a password may hold an unescaped @
-    (re.compile(r"((?<![\w+.-])[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:)[^\s/]+(?=@)"), r"\1" + HIDDEN),
+    # scheme://user:password@host; a password may hold unescaped @ and /, unlike a port
+    (
+        re.compile(
+            r"((?<![\w+.-])[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:)(?!\d{1,5}(?:/|\Z))\S{1,256}(?=@)"
+        ),
+        r"\1" + HIDDEN,
+    ),
     # A header's whole value, whatever its scheme, to the end of the line or of its quotes.
     (
         re.compile(r"(?i)((?<![\w-])(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)[^\n\"']+"),

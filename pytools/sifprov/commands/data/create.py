@@ -13,18 +13,7 @@ from sifprov.sizes import parse_size
 from sifprov.terminal import printable, size
 
 
-@click.group("data")
-def command() -> None:
-    """Make data containers: SIF files whose payload is one ext3 partition.
-
-    \b
-    Examples:
-      sifprov data create input.sif --from ./data --mount /Inputs
-      sifprov data create output.sif --free 8M --mount /Outputs
-    """
-
-
-@command.command("create")
+@click.command("create")
 @click.argument("out", metavar="OUT.sif", type=click.Path())
 @click.option(
     "--from",
@@ -43,7 +32,7 @@ def command() -> None:
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when all went well.")
-def create(
+def command(
     out: str,
     source: str | None,
     mount: str,

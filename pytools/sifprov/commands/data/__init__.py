@@ -1,0 +1,22 @@
+"""`sifprov data`: the verbs of data containers, one file each."""
+
+from __future__ import annotations
+
+import click
+
+from sifprov.commands.lazy import LazyGroup
+
+_VERBS = {
+    "create": ("sifprov.commands.data.create", "Make a data container."),
+}
+
+
+@click.command("data", cls=LazyGroup, verbs=_VERBS)
+def command() -> None:
+    """Make and look into data containers: SIF files whose payload is one data partition.
+
+    \b
+    Examples:
+      sifprov data create input.sif --from ./data --mount /Inputs
+      sifprov data create output.sif --free 8M --mount /Outputs
+    """
