@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -217,87 +216,4 @@ func TestAbandonedHelperReadsNoEnd(t *testing.T) {
 	}
 	(*recorder)(nil).abandon()
 	(*recorder)(nil).finish(endEvent{}, nil)
-}
-
-// What the helper sees of the process that starts it: nothing.
-func TestHelperInheritsNothing(t *testing.T) {
-	leak, err := os.Open("/etc/passwd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer leak.Close()
-	inherited, err := syscall.Dup(int(leak.Fd())) // without close-on-exec, as the starter's images
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(inherited)
-	t.Setenv("SIFPROV_SECRET", "x")
-	p, err := spawn([]string{"/bin/sh", "-c", `ls /proc/$$/fd >&2; pwd >&2; env >&2; cut -d' ' -f1,6 /proc/$$/stat >&2`})
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := make([]byte, 0, 4096)
-	buf := make([]byte, 4096)
-	for {
-		n, err := syscall.Read(p.stderr, buf)
-		if n <= 0 || err != nil {
-			break
-		}
-		text = append(text, buf[:n]...)
-	}
-	_, _ = p.wait()
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	if len(lines) < 5 || strings.Join(lines[:4], " ") != "0 1 2 /" {
-		t.Fatalf("open files and folder: %q", lines)
-	}
-	for _, line := range lines[4 : len(lines)-1] {
-		if key, _, _ := strings.Cut(line, "="); key != "PATH" && key != "LANG" && key != "PWD" && key != "OLDPWD" && key != "SHLVL" && key != "_" {
-			t.Errorf("environment: %q", line)
-		}
-	}
-	if want := fmt.Sprintf("%d %d", p.pid, p.pid); lines[len(lines)-1] != want {
-		t.Errorf("pid and session %q, not %q", lines[len(lines)-1], want)
-	}
-	if flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(inherited), syscall.F_GETFD, 0); errno != 0 || flags&syscall.FD_CLOEXEC != 0 {
-		t.Errorf("the starter's own table was changed: %d, %v", flags, errno)
-	}
-}
-
-func TestCloseOnExecOneByOne(t *testing.T) {
-	fd, err := syscall.Open("/etc/passwd", syscall.O_RDONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(fd)
-	if err := closeOnExecEach(); err != nil {
-		t.Fatal(err)
-	}
-	if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFD, 0); flags&syscall.FD_CLOEXEC == 0 {
-		t.Error("still inherited")
-	}
-}
-
-func TestNoSIGPIPE(t *testing.T) {
-	signals := runtimeSignals(t)
-	p, err := spawn(helperCommand("die"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if status, err := p.wait(); err != nil || status.ExitStatus() != 9 {
-		t.Errorf("%v, %v", status, err)
-	}
-	if err := p.write(make([]byte, 1<<20)); err == nil {
-		t.Error("wrote to a helper that is gone")
-	}
-	for {
-		select {
-		case s := <-signals:
-			if s == syscall.SIGPIPE {
-				t.Fatal("SIGPIPE")
-			}
-			continue
-		default:
-		}
-		break
-	}
 }

@@ -283,7 +283,7 @@ func TestHasExecuted(t *testing.T) {
 		t.Error("knows of a process that is gone")
 	}
 	// A plain fork, which Go cannot do: the shell's subshell never calls execve.
-	cmd := exec.Command("/bin/sh", "-c", "(read x) & echo $!; wait")
+	cmd := exec.Command("/bin/sh", "-c", "exec 3<&0; (read x <&3) & echo $!; wait")
 	in, _ := cmd.StdinPipe()
 	out, err := cmd.StdoutPipe()
 	if err != nil || cmd.Start() != nil {

@@ -54,7 +54,7 @@ func spawn(argv []string) (*process, error) {
 		// The thread is never unlocked: it ends with this goroutine, and with it the private
 		// table of open files. Go starts no other thread from a locked one.
 		runtime.LockOSThread()
-		pid, err := forkHelper(argv, pair[1], pipe[1])
+		pid, err := forkHelper(argv, pair, pipe)
 		results <- result{pid, err}
 	}()
 	r := <-results
@@ -66,8 +66,8 @@ func spawn(argv []string) (*process, error) {
 	return &process{pid: r.pid, stdin: pair[0], stderr: pipe[0]}, nil
 }
 
-// forkHelper runs on a thread of its own.
-func forkHelper(argv []string, stdin, stderr int) (int, error) {
+// forkHelper runs on a thread of its own. The helper gets pair[1] and pipe[1].
+func forkHelper(argv []string, pair, pipe [2]int) (int, error) {
 	if err := ownRightsOnly(); err != nil {
 		return 0, err
 	}
@@ -76,6 +76,9 @@ func forkHelper(argv []string, stdin, stderr int) (int, error) {
 	if err := syscall.Unshare(syscall.CLONE_FILES); err != nil {
 		return 0, fmt.Errorf("unshare: %w", err)
 	}
+	// Should this be the process's first thread, Go parks it for ever: its copies would keep
+	// the helper's standard error from ever reading as ended.
+	defer closeAll([]int{pair[0], pair[1], pipe[0], pipe[1]})
 	if err := closeOnExec(); err != nil {
 		return 0, err
 	}
@@ -83,10 +86,11 @@ func forkHelper(argv []string, stdin, stderr int) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", os.DevNull, err)
 	}
+	defer syscall.Close(null)
 	return syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
 		Dir:   "/", // hold no folder busy
 		Env:   helperEnv,
-		Files: []uintptr{uintptr(stdin), uintptr(null), uintptr(stderr)},
+		Files: []uintptr{uintptr(pair[1]), uintptr(null), uintptr(pipe[1])},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
 }
