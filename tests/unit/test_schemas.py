@@ -1,0 +1,208 @@
+"""Every schema is one, is strict, and fits the documents that the code makes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from tests.unit.schemas import FOLDER, problems, schemas, validator
+from tests.unit.sifs import (
+    IMAGE,
+    IN,
+    TREE,
+    add,
+    add_object,
+    container,
+    make_sif,
+    origin_record,
+    run,
+    run_record,
+)
+
+from sifprov import pluginadmin, spool
+from sifprov.capture import Finished
+from sifprov.commands.rerun import _to_json
+from sifprov.compare import compare
+from sifprov.content import make_tree, plain_entry
+from sifprov.locate import Found
+from sifprov.model.record import NOT_STARTED, SIGNALED, UNKNOWN, Record, Replay
+from sifprov.model.request import parse_end, parse_request
+from sifprov.rerun import Plan, Verdict
+from sifprov.runtime.find import Runtime
+from sifprov.trail import read_trail
+
+FORMATS = (FOLDER.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
+NAMES = {
+    "record", "capture-request", "plugin-config", "trail", "rerun", "spool", "plugin-status",
+}  # fmt: skip
+
+
+def plain(document: object) -> Any:
+    """The document as a reader of its text gets it."""
+    return json.loads(json.dumps(document))
+
+
+def nodes(schema: object) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        yield schema
+        for value in schema.values():
+            yield from nodes(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from nodes(value)
+
+
+def test_there_is_one_for_every_document() -> None:
+    assert {p.name for p in FOLDER.iterdir()} == {f"{n}.schema.json" for n in NAMES}
+    assert set(schemas()) == {f"sifprov.{n}/1" for n in NAMES}
+
+
+@pytest.mark.parametrize("name", sorted(f"sifprov.{n}/1" for n in NAMES))
+def test_each_is_valid_and_strict(name: str) -> None:
+    schema = schemas()[name]
+    validator(name)  # raises SchemaError for one that is none
+    assert schema["description"]
+    for node in nodes(schema):
+        if node.get("type") != "object" or not isinstance(node.get("properties"), dict):
+            continue
+        assert node["additionalProperties"] is False
+        assert sorted(node["required"]) == sorted(node["properties"])
+        for field, its in node["properties"].items():
+            assert its.get("description"), f"{name}: {field} is not described"
+
+
+RECORDS = {
+    "run": run_record(),
+    "origin": origin_record(),
+    "chain": replace(run_record(), previous="sha256:" + "a" * 64),
+    "replay": replace(run_record(), replays=Replay("sha256:" + "b" * 64, IN)),
+    "killed": replace(
+        run_record(), run=replace(run(), ended=None, outcome=UNKNOWN, exit_code=None)
+    ),
+    "signaled": replace(
+        run_record(), run=replace(run(), outcome=SIGNALED, exit_code=None, signal=9)
+    ),
+    "not started": replace(
+        run_record(), run=replace(run(), outcome=NOT_STARTED, exit_code=None, redacted=(3,))
+    ),
+    "odd names": replace(
+        run_record(),
+        run=replace(
+            run(("a\udcff", "\u2028\U0001f600", "\x01")), environment=(("LC_\xe9", "\udc80"),)
+        ),
+        containers=(
+            replace(container("input", None, "x\udc80\n"), digest=None, reason="/data/\udcff: no"),
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("which", RECORDS)
+def test_records(which: str) -> None:
+    record = RECORDS[which]
+    data = record.to_bytes()
+    assert problems("sifprov.record/1", json.loads(data)) == []
+    assert Record.from_bytes(data) == record
+
+
+def documented(start: str) -> Iterator[Any]:
+    """The JSON examples of docs/formats.md that begin with `start`."""
+    decoder = json.JSONDecoder()
+    for match in re.finditer(re.escape(start), FORMATS):
+        text = re.sub(r"(,|\]|\}|:|d|l) {3,}\S[^\n]*", r"\1", FORMATS[match.start() :])
+        text = text.replace(", …", "").replace("bytes|null", '"Yg=="').replace("bytes", '"Yg=="')
+        text = text.replace('"2"|null', '"2"')
+        yield decoder.raw_decode(text)[0]
+
+
+def test_the_documented_capture_request() -> None:
+    (first,) = documented('{"schema": "sifprov.capture-request/1"')
+    (second,) = documented('{"event": "end"')
+    for event in (first, second):
+        assert problems("sifprov.capture-request/1", event) == []
+    request = parse_request(json.dumps(first).encode())
+    assert request.binds[0].image_src == "b"
+    assert parse_end(json.dumps(second).encode()).exit_code == 0
+    for event in (first, second):
+        for field in event:
+            broken = {k: v for k, v in event.items() if k != field}
+            assert problems("sifprov.capture-request/1", broken)
+
+
+def test_the_documented_configuration() -> None:
+    (example,) = documented('{"schema": "sifprov.plugin-config/1"')
+    assert problems("sifprov.plugin-config/1", example) == []
+    example["helper"][0] = "python3"
+    assert problems("sifprov.plugin-config/1", example)
+
+
+def place(folder: Path) -> pluginadmin.Place:
+    runtime = Runtime("/usr/bin/singularity", "singularity-ce", "4.3.3")
+    return pluginadmin.Place(runtime, folder, folder)
+
+
+def test_the_configuration_that_is_written(tmp_path: Path) -> None:
+    where = place(tmp_path)
+    where.folder.mkdir()
+    pluginadmin._write_config(where, ["/usr/bin/python3", "-I", "-S", "/x/helper.py"])
+    document = json.loads(where.config.read_bytes())
+    assert problems("sifprov.plugin-config/1", document) == []
+
+
+@pytest.mark.parametrize("version", [None, "0.1.0"])
+def test_the_status_of_the_plugin(tmp_path: Path, version: str | None) -> None:
+    status = pluginadmin.Status(place(tmp_path), bool(version), version, ("/x",), ("broken",))
+    assert problems("sifprov.plugin-status/1", plain(status.to_json())) == []
+
+
+def test_the_trail(tmp_path: Path) -> None:
+    source = make_sif(tmp_path / "in.sif", uuid=IN, name=b"sifprov:input:/In\xff")
+    add(source, origin_record())
+    output = make_sif(tmp_path / "out.sif")
+    add(output, run_record())
+    add_object(output, b'{"schema":"sifprov.record/1"}', name=b"metadata.json")
+    trail = read_trail(str(output))
+    document = plain(trail.to_json())
+    assert problems("sifprov.trail/1", document) == []
+    assert [c["role"] for c in (document["container"], *document["ancestors"])] == [
+        "output", "input",
+    ]  # fmt: skip
+    assert [r["error"] for r in document["container"]["records"]] == [None, "captured_by: missing"]
+    document["container"]["records"][0]["record"]["id"] = "no"
+    assert problems("sifprov.trail/1", document)
+
+
+def test_the_verdict_of_a_replay(tmp_path: Path) -> None:
+    record = run_record()
+    assert record.run is not None
+    found = Found(record.containers[0], "/app.sif", None, IMAGE, None)
+    runtime = Runtime("/usr/bin/singularity", "singularity-ce", "4.3.3")
+    plan = Plan(
+        original="/out.sif", record=record, record_digest="sha256:" + "0" * 64, run=record.run,
+        runtime=runtime, application=found, inputs=(), outputs=(), argv=("a\udcff",), cwd="/",
+        notes=(),
+    )  # fmt: skip
+    one = make_tree([plain_entry(b"a", "d"), plain_entry(b"\xff", "d")], 0)
+    two = make_tree([plain_entry(b"a", "p"), plain_entry(b"b", "d")], 0)
+    for changed in (None, "/out.sif: its content is another"):
+        verdict = Verdict(plan, "/new.sif", 137, compare(one, two), changed, TREE)
+        document = plain(_to_json(verdict))
+        assert problems("sifprov.rerun/1", document) == []
+        assert document["verdict"] == "differs"
+        assert {f["verdict"] for f in document["files"]} == {"differs", "new", "missing"}
+    assert Finished((), ()).tree_of("/x") is None
+
+
+def test_the_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = spool.save("/data/out\udcff.sif", replace(run_record(), container=UUID(int=5)))
+    document = json.loads(Path(path).read_bytes())
+    assert problems("sifprov.spool/1", document) == []
+    del document["record"]["id"]
+    assert problems("sifprov.spool/1", document)
