@@ -34,11 +34,12 @@ _BIND_VALUES = ("image-src=", "id=")
 @dataclass(frozen=True)
 class Option:
     """One option as it was written: `tokens` are its arguments, `name` its long name if it has a
-    value."""
+    value, `switches` the letters before it in a cluster such as -ceB."""
 
     name: str
     value: str | None
     tokens: tuple[str, ...]
+    switches: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,28 +81,29 @@ def _options(
             return tuple(found), tokens[at + 1 :]
         if not token.startswith("-") or token == "-":  # noqa: S105
             break
-        name, value, needs = _split(token, short)
+        name, value, needs, switches = _split(token, short)
         used = [token]
         at += 1
         if needs and value is None and at < len(tokens):
             value = tokens[at]
             used.append(value)
             at += 1
-        found.append(Option(name, value, tuple(used)))
+        found.append(Option(name, value, tuple(used), switches))
     return tuple(found), tokens[at:]
 
 
-def _split(token: str, short: dict[str, str]) -> tuple[str, str | None, bool]:
-    """Returns an option's name, the value inside the same token, and whether it takes one."""
+def _split(token: str, short: dict[str, str]) -> tuple[str, str | None, bool, str]:
+    """Returns an option's name, the value inside the same token, whether it takes one, and the
+    switches before it."""
     if token.startswith("--"):
         name, equals, value = token[2:].partition("=")
-        return name, value if equals else None, name in _LONG_WITH_VALUE
+        return name, value if equals else None, name in _LONG_WITH_VALUE, ""
     # A cluster such as -ceB: switches, then at most one option with a value.
     for place, letter in enumerate(token[1:], start=1):
         if letter in short:
             rest = token[place + 1 :]
-            return short[letter], rest.removeprefix("=") or None, True
-    return token[1:], None, False
+            return short[letter], rest.removeprefix("=") or None, True, token[1:place]
+    return token[1:], None, False, ""
 
 
 def is_image_bind(spec: str) -> bool:
@@ -134,6 +136,8 @@ def without_image_binds(options: Iterable[Option]) -> tuple[str, ...]:
     kept: list[str] = []
     for option in options:
         if option.name == "bind" and option.value is not None:
+            if option.switches:
+                kept.append("-" + option.switches)
             plain = [s for s in split_binds(option.value) if not is_image_bind(s)]
             if plain:
                 kept += ["--bind", ",".join(plain)]
