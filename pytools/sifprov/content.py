@@ -176,7 +176,7 @@ def _scan_one(
                 entry = plain_entry(path, kind, numbers)
             yield path, status, entry
     except OSError as error:
-        where = os.fsdecode(os.path.join(os.fsencode(root), folder, name))
+        where = os.fsdecode(b"/".join(p for p in (os.fsencode(root), folder, name) if p))
         raise FileError(f"{where}: {error.strerror}") from error
     finally:
         if descriptor >= 0:
