@@ -64,7 +64,8 @@ def mutate(data: st.DataObject, document: Any) -> None:
     elif what == "replace":
         where[key] = copy.deepcopy(data.draw(VALUES))
     elif isinstance(where, dict):
-        where[data.draw(st.sampled_from(["extra", "base64", "uuid"]))] = copy.deepcopy(data.draw(VALUES))
+        name = data.draw(st.sampled_from(["extra", "base64", "uuid"]))
+        where[name] = copy.deepcopy(data.draw(VALUES))
     else:
         where.append(copy.deepcopy(data.draw(VALUES)))
 
