@@ -86,7 +86,7 @@ class FileDisk:
 
 @dataclass(frozen=True)
 class NewObject:
-    """An object to append. `group` 0 is none; `name` holds at most 127 bytes."""
+    """An object to append, not an empty one. `group` 0 is none; `name` holds at most 127 bytes."""
 
     datatype: DataType
     name: bytes
@@ -98,6 +98,9 @@ class NewObject:
     def __post_init__(self) -> None:
         if len(self.name) >= NAME_SIZE or b"\0" in self.name:
             raise ValueError(f"object name {self.name!r} does not fit {NAME_SIZE - 1} bytes")
+        # It would stand behind the file's end, where a reader refuses it.
+        if not self.data:
+            raise ValueError("an empty object")
 
 
 @contextmanager
