@@ -57,9 +57,11 @@ def test_a_new_container(tmp_path: Path) -> None:
 
 def test_a_name_that_does_not_fit() -> None:
     with pytest.raises(ValueError, match="does not fit"):
-        NewObject(DataType.JSON, b"x" * 128, b"", group=0)
+        NewObject(DataType.JSON, b"x" * 128, b"x", group=0)
     with pytest.raises(ValueError, match="does not fit"):
-        NewObject(DataType.JSON, b"a\0b", b"", group=0)
+        NewObject(DataType.JSON, b"a\0b", b"x", group=0)
+    with pytest.raises(ValueError, match="empty"):
+        NewObject(DataType.JSON, b"a", b"", group=0)
 
 
 def test_an_append_changes_nothing_else(tmp_path: Path) -> None:
