@@ -180,7 +180,7 @@ def test_mount_points(given: str, plain: str) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    ["", "/", "a", "/..", "/a/../b", "/./a", "/lost+found", "/a\nb", "/a\0", "/" + "é" * 50],,
+    ["", "/", "a", "/..", "/a/../b", "/./a", "/lost+found", "/a\nb", "/a\0", "/" + "é" * 50],
 )
 def test_unfit_mount_points(given: str) -> None:
     with pytest.raises(SifprovError):
