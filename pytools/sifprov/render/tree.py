@@ -26,6 +26,8 @@ from sifprov.trail import Carrier, Trail
 
 # The branches of one level: its items, and the last of them.
 _TEE, _BAR, _END, _GAP = "├─ ", "│  ", "└─ ", "   "
+# A chain of thousands moves no further to the right, or its picture would have gigabytes.
+_MAX_INDENT = 300
 
 
 @dataclass
@@ -52,7 +54,8 @@ def render(trail: Trail) -> str:
         lines.extend(below + line for line in node.more)
         for i, child in reversed(list(enumerate(node.children))):
             last = i == len(node.children) - 1
-            stack.append((child, rest + (_END if last else _TEE), rest + (_GAP if last else _BAR)))
+            left = rest[-_MAX_INDENT:]
+            stack.append((child, left + (_END if last else _TEE), left + (_GAP if last else _BAR)))
     return "\n".join(lines)
 
 
