@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -18,6 +19,16 @@ from sifprov.spool import Waiting
 
 HOME = "/home/user"
 WHERE = f"{HOME}/.local/state/sifprov/spool"
+
+
+@pytest.fixture(autouse=True)
+def only_the_home_given_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The spool below the real home folder is not for tests."""
+
+    def unknown(uid: int) -> pwd.struct_passwd:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
 
 
 @pytest.fixture

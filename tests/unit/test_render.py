@@ -83,6 +83,7 @@ def test_a_long_chain(utc: pytest.MonkeyPatch) -> None:
     found = {UUID(int=n): carrier(UUID(int=n), f"{n}.sif", link(n, n + 1)) for n in range(1, 2001)}
     text = render(Trail(found.pop(UUID(int=1)), found))
     assert text.count("\n") > 6000
+    assert max(map(len, text.splitlines())) < 500
     assert "2001.sif" in text
 
 
