@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import subprocess
-import sys
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,11 +18,9 @@ from tests.unit.sifs import (
 )
 
 from sifprov.errors import FileError
-from sifprov.records import OBJECT_NAME, append_record, read_records
-from sifprov.sif import DataType, FsType, Image, NewObject, PartType, append, load, open_image
+from sifprov.sif import DataType, FsType, Image, NewObject, PartType, open_image
 from sifprov.sif.format import DESCRIPTOR_SIZE, GROUP_MASK, HEADER_SIZE, PAGE, text_of
 from sifprov.sif.image import data_partition, find_partition, read_object
-from sifprov.sif.write import F_OFD_SETLK, _flock, locked
 
 
 def table(path: Path) -> Image:
@@ -197,169 +190,3 @@ def test_group_numbers_do_not_overflow(tmp_path: Path) -> None:
     add_object(path, b"x", group=0x0FFFFFFF)
     add(path, run_record())
     assert groups(path) == [1, 0x0FFFFFFF, 2]
-
-
-# Paths.
-
-
-def fifo(path: Path) -> None:
-    os.mkfifo(path)
-
-
-def folder(path: Path) -> None:
-    path.mkdir()
-
-
-def device(path: Path) -> None:
-    path.symlink_to("/dev/null")
-
-
-def missing(path: Path) -> None:
-    pass
-
-
-def empty(path: Path) -> None:
-    path.touch()
-
-
-def dangling(path: Path) -> None:
-    path.symlink_to("nowhere")
-
-
-@pytest.mark.timeout(10)
-@pytest.mark.parametrize("write", [False, True])
-@pytest.mark.parametrize("kind", [fifo, folder, device, missing, empty, dangling])
-def test_what_is_no_sif(tmp_path: Path, kind: Callable[[Path], None], write: bool) -> None:
-    path = tmp_path / "x.sif"
-    kind(path)
-    with pytest.raises(FileError) as error, open_image(str(path), write=write):
-        pass
-    assert str(error.value).startswith(f"{path}: ")
-    assert "\n" not in str(error.value)
-
-
-def test_a_path_that_no_file_can_have() -> None:
-    with pytest.raises(FileError), open_image("a\0b"):
-        pass
-
-
-def test_a_text_file_gets_a_hint(tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(b"hello" * 100)
-    with pytest.raises(FileError) as error, open_image(str(tmp_path / "x")):
-        pass
-    assert error.value.hint is not None and "data create" in error.value.hint
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="becoming another user needs root")
-def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
-    path = make_sif(tmp_path / "x.sif")
-    path.chmod(0o600)
-    code = (
-        "import os, sys; sys.path.insert(0, sys.argv[2]); from sifprov.sif import open_image\n"
-        "from sifprov.errors import FileError; os.setgid(65534); os.setuid(65534)\n"
-        "try:\n  open_image(sys.argv[1]).__enter__()\nexcept FileError as e: print(e)"
-    )
-    for part in (tmp_path, *list(tmp_path.parents)[:3]):
-        if part.stat().st_uid == os.getuid() and part != Path("/tmp"):
-            part.chmod(part.stat().st_mode | 0o111)
-    library = str(Path(__file__).parents[2] / "pytools")
-    argv = [sys.executable, "-c", code, str(path), library]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout == f"{path}: Permission denied\n", done.stderr
-
-
-def test_an_object_that_is_larger_than_the_limit(tmp_path: Path) -> None:
-    path = make_sif(tmp_path / "x.sif")
-    item = add_object(path, b"x" * 100)
-    with path.open("rb") as file, pytest.raises(Exception, match="100 bytes are more than 99"):
-        read_object(file, item, limit=99)
-
-
-def test_an_object_that_the_file_no_longer_holds(tmp_path: Path) -> None:
-    path = make_sif(tmp_path / "x.sif")
-    item = add_object(path, b"x" * 100)
-    os.truncate(path, item.end - 1)
-    with path.open("rb") as file, pytest.raises(Exception, match="the file ends inside it"):
-        read_object(file, item)
-
-
-# The lock.
-
-
-def test_another_writer_is_waited_for_and_then_named(tmp_path: Path) -> None:
-    path = make_sif(tmp_path / "x.sif")
-    with (
-        path.open("r+b") as one,
-        path.open("r+b") as two,
-        locked(one, "one"),
-        pytest.raises(FileError, match="another program has been writing"),
-    ):
-        locked(two, "two", timeout=0.05).__enter__()
-    with path.open("r+b") as two, locked(two, "two", timeout=0.05):
-        pass
-
-
-def test_the_lock_leaves_the_partition_to_the_runtimes(tmp_path: Path) -> None:
-    path = make_sif(tmp_path / "x.sif")
-    with path.open("r+b") as one, path.open("r+b") as two, locked(one, "one"):
-        start = table(path).descriptors[0].offset
-        request = bytearray(_flock(fcntl.F_WRLCK))
-        request[8:24] = start.to_bytes(8, "little") + (5000).to_bytes(8, "little")
-        fcntl.fcntl(two, F_OFD_SETLK, bytes(request))
-
-
-def test_an_error_lets_the_lock_go(tmp_path: Path) -> None:
-    path = make_sif(tmp_path / "x.sif")
-
-    def fails(*_: object) -> NewObject:
-        raise FileError("no")
-
-    with pytest.raises(FileError, match="no"):
-        append(str(path), fails, now=NOW)
-    add_object(path, b"x")
-
-
-APPENDER = """
-import sys
-from dataclasses import replace
-from pathlib import Path
-from uuid import uuid4
-from tests.unit.sifs import add, run_record
-for _ in range(4):
-    print(add(Path(sys.argv[1]), replace(run_record(), id=uuid4())))
-"""
-
-
-def test_many_writers_at_once_make_one_chain(tmp_path: Path) -> None:
-    path = make_sif(tmp_path / "x.sif", descriptors=200)
-    root = Path(__file__).parents[2]
-    argv = [sys.executable, "-c", APPENDER, str(path)]
-    running = [
-        subprocess.Popen(argv, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(16)
-    ]
-    reported: list[str] = []
-    for process in running:
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == 0, err
-        reported += out.split()
-    with open_image(str(path)) as (file, image):
-        stored = read_records(file, image)
-        assert image.header.dfree == 200 - 65
-    assert len(set(reported)) == 64
-    assert sorted(s.digest for s in stored) == sorted(reported)
-    records = [s.record for s in stored if s.record]
-    assert len({r.id for r in records}) == 64
-    assert [r.previous for r in records] == [None, *(s.digest for s in stored[:-1])]
-
-
-def test_the_record_says_what_is_stored(tmp_path: Path) -> None:
-    path = make_sif(tmp_path / "x.sif")
-    record, digest = append_record(
-        str(path), lambda image, last: replace(run_record(image.header.uuid), previous=last),
-        now=NOW,
-    )  # fmt: skip
-    with path.open("rb") as file:
-        (stored,) = read_records(file, load(file))
-    assert (stored.record, stored.digest, stored.group) == (record, digest, 2)
-    assert text_of(table(path).descriptors[1].name) == OBJECT_NAME
