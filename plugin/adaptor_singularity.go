@@ -59,7 +59,7 @@ func engineConfig(common *engine.Common) {
 	defer func() { _ = recover() }()
 
 	s, ok := common.EngineConfig.(settings)
-	if !ok || !bindsImage(s.GetBindPath()) || strings.HasPrefix(s.GetImage(), "instance://") {
+	if !ok || capturedAlready() || !bindsImage(s.GetBindPath()) || strings.HasPrefix(s.GetImage(), "instance://") {
 		return // joining an instance binds nothing
 	}
 	conf, _ := trustedConfig() // the starter reads it again, and tells what is wrong
@@ -135,7 +135,7 @@ func markInputs(paths []bind.Path, addRO bool) ([]bind.Path, []bindEntry) {
 
 // postStartProcess runs in the starter once the container's process runs.
 func postStartProcess(*engine.Common, int) error {
-	postStarted.Store(true)
+	markStarted()
 	return nil
 }
 
@@ -181,6 +181,7 @@ func newRecorder(common *engine.Common) (r *recorder) {
 			Timeout:     defaultConfig().Timeout,
 		},
 		load: trustedConfig,
+		runs: running,
 		home: string(st.Home),
 		warn: warnUser,
 	})

@@ -26,6 +26,7 @@ const (
 type job struct {
 	start startEvent
 	load  func() (config, error) // reads files, so it is called off the wait loop
+	runs  <-chan struct{}        // closed when the container's process runs; may be nil
 	home  string                 // where the spool is
 	warn  func(string)
 }
@@ -81,12 +82,14 @@ func (r *recorder) run() outcome {
 	}
 	r.lines = line
 	if confErr != nil {
-		r.addEnd()
+		e, told := <-r.end
+		r.addEnd(e, told)
 		return outcome{err: confErr}
 	}
 	p, err := spawn(conf.Helper)
 	if err != nil {
-		r.addEnd()
+		e, told := <-r.end
+		r.addEnd(e, told)
 		return outcome{err: fmt.Errorf("cannot start the helper: %w", err)}
 	}
 	p.bound = time.Duration(conf.Timeout)*time.Second + timeoutMargin
@@ -96,20 +99,28 @@ func (r *recorder) run() outcome {
 
 	// A helper that reads no more tells why when it ends.
 	_ = p.write(line)
-	if last, told := r.addEnd(); told {
+	var e endEvent
+	var told bool
+	select {
+	case <-r.job.runs:
+		_ = p.write([]byte(runningLine))
+		e, told = <-r.end
+	case e, told = <-r.end:
+	}
+	if last := r.addEnd(e, told); told {
 		_ = p.write(last)
 	}
 	p.closeInput()
 	return <-exited
 }
 
-func (r *recorder) addEnd() (line []byte, told bool) {
-	e, told := <-r.end
+// addEnd adds the container's end, where somebody told it, to the request.
+func (r *recorder) addEnd(e endEvent, told bool) (line []byte) {
 	if told {
 		line = e.line()
 		r.lines = append(r.lines[:len(r.lines):len(r.lines)], line...)
 	}
-	return line, told
+	return line
 }
 
 // outcome reads the helper's standard error and waits for its end.

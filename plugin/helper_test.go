@@ -102,6 +102,29 @@ func helperCommand(behaviour string) []string {
 	return []string{self, "helper", behaviour}
 }
 
+func TestHelperIsToldThatTheContainerRuns(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "request")
+	runs := make(chan struct{})
+	close(runs)
+	r := startRecorder(job{
+		load: func() (config, error) {
+			return config{Helper: helperCommand("save:" + file), Timeout: 60}, nil
+		},
+		runs: runs,
+		warn: func(line string) { t.Error(line) },
+	})
+	time.Sleep(300 * time.Millisecond) // a run that is not over at once
+	within(t, 20*time.Second, func() { r.finish(endEvent{Event: "end"}, nil) })
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(data), "\n")
+	if len(lines) != 4 || lines[1] != runningLine || !strings.Contains(lines[2], `"end"`) {
+		t.Errorf("the helper got %q", lines)
+	}
+}
+
 func TestHelperGetsTheRequest(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "request")
 	tr := trial{child: "exit:7", helper: helperCommand("save:" + file)}

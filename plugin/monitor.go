@@ -16,8 +16,18 @@ const (
 	startedGrace = 100 * time.Millisecond
 )
 
-// postStarted is set by the runtime's word that it has started the container's process.
-var postStarted atomic.Bool
+// postStarted is set by the runtime's word that it has started the container's process, and
+// running is then closed.
+var (
+	postStarted atomic.Bool
+	running     = make(chan struct{})
+)
+
+func markStarted() {
+	if !postStarted.Swap(true) {
+		close(running)
+	}
+}
 
 // monitor waits for the container's first process as the runtime's own loop does: it forwards
 // signals, stops itself on SIGTSTP, and returns the process's status and the same errors.

@@ -55,7 +55,11 @@ type startEvent struct {
 	Timeout     int               `json:"timeout_seconds"`
 }
 
-// endEvent is the second line.
+// runningLine tells that the container's process runs. Where no end follows, it parts a run of
+// unknown outcome (the runtime was killed) from a container that was never set up.
+const runningLine = `{"event":"running"}` + "\n"
+
+// endEvent is the last line.
 type endEvent struct {
 	Event          string `json:"event"`
 	Ended          string `json:"ended"`

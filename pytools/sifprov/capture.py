@@ -178,11 +178,17 @@ def _with_content(bound: Bound, deadline: Deadline, *, mounted: bool) -> Bound:
 
 
 def finish(
-    started: Started, end: CaptureEnd, deadline: Deadline, *, replays: Replay | None = None
+    started: Started,
+    end: CaptureEnd,
+    deadline: Deadline,
+    *,
+    replays: Replay | None = None,
+    wants: Callable[[Container], bool] = lambda container: True,
 ) -> Finished:
     """Writes the record of a run that has ended into each of its outputs.
 
-    A run that changed no data container is recorded nowhere. Raises FileError
+    A run that changed no data container is recorded nowhere; of the outputs only those that
+    `wants` agrees to get the record. Raises FileError
     when a record could neither be written nor put into the spool.
     """
     data = tuple(_after(bound, end, deadline) for bound in started.data)
@@ -203,7 +209,7 @@ def finish(
         containers=(started.application, *containers),
         replays=replays,
     )
-    outputs = [c for c in containers if c.role == OUTPUT]
+    outputs = [c for c in containers if c.role == OUTPUT and wants(c)]
     written = tuple(deliver(c.path, replace(record, container=c.uuid)) for c in outputs if c.uuid)
     return Finished(written, data)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 
 import click
 
@@ -40,6 +42,7 @@ def main() -> None:
 
 def entry() -> None:
     """Runs the program; every error of ours becomes one line, a hint and its exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         result = main(standalone_mode=False)
     except SifprovError as error:
@@ -56,6 +59,11 @@ def entry() -> None:
         sys.stderr.close()
         sys.exit(Exit.OK)
     sys.exit(result if isinstance(result, int) else Exit.OK)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    # An exception, so that whatever is half made is removed on the way out.
+    sys.exit(128 + number)
 
 
 def complain(message: str, hint: str | None) -> None:

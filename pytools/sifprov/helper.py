@@ -15,7 +15,7 @@ from typing import BinaryIO
 from sifprov import capture
 from sifprov.content import Deadline
 from sifprov.errors import SifprovError
-from sifprov.model.request import LOST, CaptureEnd, parse_end, parse_request
+from sifprov.model.request import LOST, is_running, parse_end, parse_request
 from sifprov.terminal import printable
 
 MAX_LINE = 1024 * 1024
@@ -35,18 +35,25 @@ def main() -> int:
 def _record(source: BinaryIO) -> int:
     request = parse_request(source.readline(MAX_LINE))
     deadline = Deadline()
-    end: list[bytes] = []
+    lines: list[bytes] = []
 
     def wait_for_end() -> None:
         # In a thread of its own, for hashing large inputs may outlast a short run.
-        end.append(source.readline(MAX_LINE))
+        line = source.readline(MAX_LINE)
+        if is_running(line):
+            lines.append(line)
+            line = source.readline(MAX_LINE)
         deadline.start(request.timeout)
+        lines.append(line)
 
     waiter = threading.Thread(target=wait_for_end, daemon=True)
     waiter.start()
     started = capture.begin(request, deadline)
     waiter.join()
-    how: CaptureEnd = parse_end(end[0]) if end else LOST
+    how = parse_end(lines[-1]) if lines else LOST
+    if how.ended is None and len(lines) < 2:
+        # The runtime gave up before anything ran in the container.
+        return 0
     code = 0
     for written in capture.finish(started, how, deadline).written:
         if written.spooled:

@@ -14,7 +14,7 @@ from sifprov import capture
 from sifprov.compare import SAME, FileVerdict, compare
 from sifprov.content import Deadline
 from sifprov.create import create_data
-from sifprov.errors import FileError, MissingError, NoRecordError, ReplayError, SifprovError
+from sifprov.errors import FileError, MissingError, NoRecordError, ReplayError
 from sifprov.identity import identify
 from sifprov.locate import Found, digest_now, locate
 from sifprov.model.environment import allowed, pick
@@ -249,7 +249,7 @@ def execute(plan: Plan, *, app_stdout: int | None = None) -> Verdict:
         end, code = _run(plan, app_stdout)
         replays = Replay(plan.record_digest, plan.record.id)
         finished = capture.finish(started, end, Deadline(), replays=replays)
-    except (OSError, SifprovError, KeyboardInterrupt):
+    except BaseException:
         for path in made:
             os.unlink(path)
         raise
@@ -316,14 +316,16 @@ def _environment(plan: Plan) -> Mapping[str, str]:
 
 def _run(plan: Plan, app_stdout: int | None) -> tuple[CaptureEnd, int]:
     """Runs the plan's command; ^C goes to it, as at a prompt, and not to us."""
-    before = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGQUIT)}
+    # A handler that does nothing, for the child would inherit a signal that is ignored.
+    before = {
+        n: signal.signal(n, lambda number, frame: None) for n in (signal.SIGINT, signal.SIGQUIT)
+    }
     try:
         sys.stdout.flush()
         process = subprocess.Popen(
-            plan.argv, cwd=plan.cwd, env=dict(_environment(plan)), stdout=app_stdout,
-            preexec_fn=_default_signals,
-        )  # fmt: skip
-        code = process.wait()
+            plan.argv, cwd=plan.cwd, env=dict(_environment(plan)), stdout=app_stdout
+        )
+        code = _wait(process)
     except OSError as error:
         raise MissingError(f"{plan.argv[0]}: {error.strerror}") from error
     finally:
@@ -335,9 +337,18 @@ def _run(plan: Plan, app_stdout: int | None) -> tuple[CaptureEnd, int]:
     return CaptureEnd(ended, EXITED, code, None), code
 
 
-def _default_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """Waits for the runtime; when we are to end, it is to end too."""
+    try:
+        return process.wait()
+    except BaseException:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        raise
 
 
 def _verdict(plan: Plan, code: int, finished: capture.Finished) -> Verdict:

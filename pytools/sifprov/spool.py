@@ -7,9 +7,13 @@ Two kinds of files (docs/formats.md): `UUID.record.json`, a finished record with
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import pwd
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -19,6 +23,7 @@ from sifprov.model.reader import Reader
 from sifprov.model.record import Record
 
 SCHEMA = "sifprov.spool/1"
+_BELOW_HOME = (".local", "state", "sifprov", "spool")
 RECORD, REQUEST = ".record.json", ".request.jsonl"
 MAX_FILE = 16 * 1024 * 1024
 
@@ -34,9 +39,37 @@ class Waiting:
     request: tuple[bytes, bytes] | None = None
 
 
+def folders() -> tuple[str, ...]:
+    """Returns every folder where something of this user may wait.
+
+    The plugin goes by the user's HOME; the helper, which has none, by the password database.
+    """
+    homes = [os.path.expanduser("~")]
+    # A user may have no entry there, as in some containers.
+    with contextlib.suppress(KeyError):
+        homes.append(pwd.getpwuid(os.getuid()).pw_dir)
+    return tuple(dict.fromkeys(os.path.join(home, *_BELOW_HOME) for home in homes))
+
+
 def folder() -> str:
-    """Returns the spool's folder, of the user whom this process belongs to."""
-    return os.path.join(os.path.expanduser("~"), ".local", "state", "sifprov", "spool")
+    """Returns the folder where this process keeps what it cannot deliver."""
+    return folders()[0]
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """Holds the spool's lock, so that two deliveries at once bring nothing twice."""
+    where = folder()
+    try:
+        descriptor = os.open(where, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        yield  # no folder, nothing to deliver
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def save(target: str, record: Record) -> str:
@@ -81,16 +114,18 @@ def _write(path: str, data: bytes) -> None:
 
 def waiting() -> Iterator[Waiting | FileError]:
     """Yields what waits, oldest first; a broken file comes as its error."""
-    where = folder()
-    try:
-        names = [n for n in os.listdir(where) if n.endswith((RECORD, REQUEST))]
-        # Under sudo it may be another user's, whose files root would then follow.
-        _check_own(where)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise FileError(f"{where}: {error.strerror}") from error
-    for path in sorted((os.path.join(where, name) for name in names), key=_age):
+    found: list[str] = []
+    for where in folders():
+        try:
+            names = [n for n in os.listdir(where) if n.endswith((RECORD, REQUEST))]
+            # Under sudo it may be another user's, whose files root would then follow.
+            _check_own(where)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise FileError(f"{where}: {error.strerror}") from error
+        found += [os.path.join(where, name) for name in names]
+    for path in sorted(found, key=_age):
         try:
             yield _read(path)
         except FileNotFoundError:

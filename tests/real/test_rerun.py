@@ -133,3 +133,18 @@ def test_nothing_to_replay(job: Job) -> None:
     assert "no record of a run" in job.cli("rerun", "input.sif").expect(1).stderr
     assert "carries no record" in job.cli("rerun", "output.sif").stderr
     job.cli("rerun", "data/data.txt").expect(2)
+
+
+def test_a_replay_that_is_ended_leaves_nothing_behind(job: Job) -> None:
+    # Quick the first time; the replay finds `slow` and waits.
+    slow = job.path("slow")
+    bind = ("-B", str(job.run.folder))
+    job.exec("sh", "-c", f"{COPY}; ! test -e {slow} || sleep 97", options=bind).expect(0)
+    slow.touch()
+    script = (
+        f'"{job.sifprov}" rerun output.sif & p=$!; sleep 4; kill -TERM $p; wait $p; echo "code $?"'
+    )
+    done = job.run(["bash", "-c", script], env={"HOME": str(job.run.folder)}, timeout=60)
+    assert "code 143" in done.stdout, done
+    assert not list(job.run.folder.glob("*rerun*"))
+    assert job.run(["pgrep", "-f", "sleep 97"]).code == 1

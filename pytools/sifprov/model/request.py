@@ -83,7 +83,7 @@ def parse_request(line: bytes) -> CaptureRequest:
         runtime_name=runtime.word("name"),
         runtime_version=runtime.word("version"),
         argv=r.optional("argv", lambda n: r.items(n, _raw)),
-        command=r.items("command", _raw),
+        command=r.optional("command", lambda n: r.items(n, _raw)) or (),
         cwd=_raw(r.json("cwd"), "cwd"),
         started=r.time("started"),
         environment=tuple((name, values.text(name)) for name in sorted(environment)),
@@ -92,6 +92,13 @@ def parse_request(line: bytes) -> CaptureRequest:
         images=r.items("images", _image),
         timeout=r.integer("timeout_seconds", 0, 7 * 24 * 3600),
     )
+
+
+def is_running(line: bytes) -> bool:
+    """Whether a line only says that the container's process runs now."""
+    if not line.strip():
+        return False
+    return Reader(loads(line), "").word("event") == "running"
 
 
 def parse_end(line: bytes) -> CaptureEnd:
