@@ -12,6 +12,7 @@ top=$here/../..
 runtime=$("$top/tools/find-runtime")
 app=$("$top/tools/build-app" "$here/gnuplot.def" 2>/dev/null)
 PATH=$top/.venv/bin:$(dirname "$runtime"):$PATH
+export SIFPROV_RUNTIME=$runtime
 flags=()
 # Some machines do not let even root hand its privileges into a container.
 if [ "$(id -u)" = 0 ] && ! timeout 60 singularity exec "$app" true 2>/dev/null; then
@@ -29,14 +30,15 @@ cd "$work"
 
 # Shows a command as one would type it, and runs it.
 run() {
-    printf '\n$ %s\n' "$(printf '%q ' "$@" | sed "s|$app|gnuplot.sif|; s|$here/||; s| *\$||")"
+    printf '\n$ %s\n' "$(printf '%q ' "$@" | sed "s|$app|gnuplot.sif|; s| *\$||")"
     timeout 300 "$@"
 }
 
-run sifprov data create input.sif --from "$here/inputs" --mount /Inputs
+cp -r "$here/inputs" data
+run sifprov data create input.sif --from data --mount /Inputs
 run sifprov data create output.sif --free 8M --mount /Outputs
 run singularity exec "${flags[@]}" -B input.sif:/Inputs:image-src=/Inputs \
     -B output.sif:/Outputs:image-src=/Outputs "$app" gnuplot.sh
 run sifprov trail output.sif
 sifprov trail --json output.sif | python3 "$top/scenarios/check_trail.py" "$here/expected.json"
-run sifprov rerun --runtime "$runtime" output.sif
+run sifprov rerun output.sif

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,6 @@ def test_a_scenario_runs_and_replays(
     (row,) = trail["container"]["records"]
     output = row["record"]["containers"][-1]
     assert output["path"] == str(work / "output.sif")
-    pictures = work / "pictures"
-    pictures.mkdir()
     for picture in ("text1.png", "text2.png", "text3.png"):
         data = extract(run_as, work / "output.sif", f"/Outputs/{picture}")
         assert data.startswith(PNG)
@@ -40,3 +39,27 @@ def extract(run_as: Runner, image: Path, path: str) -> bytes:
     target = image.with_name("extracted")
     run_as(["debugfs", "-R", f"dump {path} {target}", f"{image}?offset=53248"]).expect()
     return target.read_bytes()
+
+
+def test_the_readme_shows_what_the_demo_does(
+    user: str, run_as: Runner, plugin: str, gnuplot_sif: str, sifprov: str
+) -> None:
+    if not sifprov.startswith(str(ROOT)):
+        pytest.skip(f"{user} cannot read the checkout in {ROOT}")
+    script = ROOT / "scenarios/gnuplot-single/run.sh"
+    real = run_as([script, "work"], timeout=300).expect().stdout.replace(" --no-privs", "")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = text.split("```console\n", 1)[1].split("```", 1)[0]
+    # What differs from run to run: ids, times and where it ran.
+    changes = (
+        (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"),
+        (r"(image|tree)-v1:[0-9a-f]{16}", r"\1-v1:DIGEST"),
+        (r"run .*, exit", "run TIME, exit"),
+        (r"made \d.* from /.*/data", "made TIME from DATA"),
+        (r"/\S*/gnuplot-[0-9a-f]{12}\.sif|gnuplot-[0-9a-f]{12}\.sif", "gnuplot.sif"),
+        (r"(│  \$) /\S*/singularity", r"\1 singularity"),
+        (r"\d+\.\d KiB", "SIZE"),
+    )
+    for pattern, name in changes:
+        real, shown = re.sub(pattern, name, real), re.sub(pattern, name, shown)
+    assert shown.strip().splitlines() == real.strip().splitlines()
