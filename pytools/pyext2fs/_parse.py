@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from pyext2fs._run import CorruptFilesystem
 
-_FAST_LINK = 60  # bytes that fit into the inode, with a NUL
-_NOT_BLOCK_MAPPED = 0x80000 | 0x10000000  # extents, inline data
+FAST_LINK = 60  # bytes that fit into the inode, with a NUL
+NOT_BLOCK_MAPPED = 0x80000 | 0x10000000  # extents, inline data
 TYPES = {
     b"regular": _stat.S_IFREG,
     b"directory": _stat.S_IFDIR,
@@ -117,12 +117,12 @@ def parse_stat(ino: int, output: bytes, blocks_count: int) -> Stat:
     if _stat.S_ISCHR(mode) or _stat.S_ISBLK(mode):
         device = _DEVICE.search(output)
         rdev = os.makedev(int(device[1]), int(device[2])) if device else 0
-    elif _stat.S_ISLNK(mode) and 0 < size < _FAST_LINK:
+    elif _stat.S_ISLNK(mode) and 0 < size < FAST_LINK:
         # Taken from the end: what stands before it may be made to look alike.
         target = output[-size - 2 : -2]
         if not output.endswith(b'Fast link dest: "' + target + b'"\n') or b"\0" in target:
             raise CorruptFilesystem(f"symbolic link <{ino}>: not {size} bytes")
-    elif flags & _NOT_BLOCK_MAPPED:
+    elif flags & NOT_BLOCK_MAPPED:
         raise CorruptFilesystem(f"inode <{ino}>: not mapped by blocks, so not ext3")
     else:
         extents = _extents(ino, output, blocks_count)
