@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import heapq
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from sifprov.errors import FormatError, RecordError
+from sifprov.groups import BUNDLE_NAME, OBJECT_NAME, by_offset, is_bundle, open_group
 from sifprov.model.canonical import record_digest
-from sifprov.model.record import SCHEMA, Record
-from sifprov.sif import DataType, Descriptor, Image, NewObject, append, read_object, text_of
-from sifprov.sif.format import GROUP_MASK
-from sifprov.sif.write import Disk, FileDisk
+from sifprov.model.record import Record
+from sifprov.room import plan_bundle, read_stored
+from sifprov.sif import DataType, Descriptor, Image, NewObject, append
+from sifprov.sif.disk import Disk, FileDisk
+from sifprov.sif.merge import Merge
 
-OBJECT_NAME = "metadata.json"
-MAX_RECORD = 16 * 1024 * 1024
-MAX_GROUP = ~GROUP_MASK & 0xFFFFFFFF
-_MARK = SCHEMA.partition("/")[0].encode("ascii")
+__all__ = [
+    "BUNDLE_NAME",
+    "OBJECT_NAME",
+    "Stored",
+    "append_record",
+    "newest_digest",
+    "read_records",
+]
+
+# What is read of one container: bundles of a hostile one would unpack to a thousand times its size.
+MAX_TOTAL = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Stored:
-    """One record as it stands in a container; `error` says why `record` is None."""
+    """One record as it stands in a container, alone or in a bundle, in the object `object_id`.
+
+    `error` says why `record` is None; `digest` is empty where it could not be read at all.
+    """
 
     object_id: int
     group: int
@@ -31,28 +44,37 @@ class Stored:
 
 
 def read_records(file: BinaryIO, image: Image) -> tuple[Stored, ...]:
-    """Returns a container's records, oldest first.
+    """Returns a container's records, each once, oldest first.
 
-    Broken ones come with their error, so that one of them hides no other.
+    A record comes behind the one that it names as its previous one, and but for that they
+    come in the order in which they stand in the file. Broken ones come with their error, so that
+    one of them hides no other.
     """
-    found = []
-    for item in sorted(image.select(DataType.JSON), key=lambda d: d.offset):
-        if text_of(item.name) != OBJECT_NAME:
+    found: list[tuple[Stored, ...]] = []
+    room = MAX_TOTAL
+    for item in reversed(by_offset(image)):
+        try:
+            pieces = read_stored(file, item)
+            room -= sum(map(len, pieces))
+            if room < 0:
+                raise FormatError(
+                    f"all records together have more than {MAX_TOTAL} bytes",
+                    offset=item.offset,
+                    field=f"object {item.id}",
+                )
+        except (FormatError, RecordError) as error:
+            what = "bundle: " if is_bundle(item) else ""
+            found.append((Stored(item.id, item.group, "", None, f"{what}{error}"),))
             continue
-        stored = _read(file, item)
-        if stored:
-            found.append(stored)
-    return tuple(found)
+        found.append(tuple(_parse(item, data) for data in pieces))
+    once: dict[str | int, Stored] = {}
+    for stored in (s for several in reversed(found) for s in several):
+        # A crash while they were bundled leaves some both alone and in the bundle.
+        once.setdefault(stored.digest or stored.object_id, stored)
+    return _in_order(tuple(once.values()))
 
 
-def _read(file: BinaryIO, item: Descriptor) -> Stored | None:
-    try:
-        data = read_object(file, item, limit=MAX_RECORD)
-    except FormatError as error:
-        return Stored(item.id, item.group, "", None, str(error))
-    # The runtimes put JSON objects of their own beside ours: a record also names our schema.
-    if _MARK not in data:
-        return None
+def _parse(item: Descriptor, data: bytes) -> Stored:
     digest = record_digest(data)
     try:
         return Stored(item.id, item.group, digest, Record.from_bytes(data), None)
@@ -60,16 +82,41 @@ def _read(file: BinaryIO, item: Descriptor) -> Stored | None:
         return Stored(item.id, item.group, digest, None, str(error))
 
 
+def _in_order(found: Sequence[Stored]) -> tuple[Stored, ...]:
+    """Sorts by the chain, then by the place in `found`. Takes n log n, whatever the records say."""
+    known = {s.digest for s in found if s.digest}
+    waiting: dict[str, list[int]] = {}
+    ready: list[int] = []
+    for place, stored in enumerate(found):
+        previous = stored.record.previous if stored.record else None
+        if previous in known and previous is not None:
+            waiting.setdefault(previous, []).append(place)
+        else:
+            ready.append(place)
+    result = []
+    while ready:
+        stored = found[heapq.heappop(ready)]
+        result.append(stored)
+        for place in waiting.pop(stored.digest, ()):
+            heapq.heappush(ready, place)
+    # A circle would need two records that hold each other's SHA-256.
+    result.extend(found[place] for places in waiting.values() for place in places)
+    return tuple(result)
+
+
 def newest_digest(file: BinaryIO, image: Image) -> str | None:
-    """Returns the record digest of the newest record, without reading the others."""
-    items = sorted(image.select(DataType.JSON), key=lambda d: d.offset, reverse=True)
-    for item in items:
-        if text_of(item.name) == OBJECT_NAME:
-            stored = _read(file, item)
-            # One that is too large to be read has no digest to name.
-            if stored and stored.digest:
-                return stored.digest
-    return None
+    """Returns the record digest of the newest record, mostly without reading the others."""
+    for item in reversed(by_offset(image)):
+        if is_bundle(item):
+            # Only a crash leaves it behind all records, and a signed one may still be newer.
+            break
+        try:
+            pieces = read_stored(file, item)
+        except FormatError:
+            continue  # one that is too large to be read has no digest to name
+        if pieces:
+            return record_digest(pieces[0])
+    return next((s.digest for s in reversed(read_records(file, image)) if s.digest), None)
 
 
 def append_record(
@@ -82,36 +129,22 @@ def append_record(
     """Appends the record that `build` makes of the table and the newest record's digest.
 
     Returns it with its record digest. `build` runs under the container's lock, so
-    the chain has no forks. Raises FileError; the container is then as it was.
+    the chain has no forks. When the descriptor table is full, earlier records are bundled.
+    Raises FileError; the container then holds the records that it held.
     """
     made: list[tuple[Record, str]] = []
+    before_merge: list[str | None] = []
+
+    def make_room(file: BinaryIO, image: Image) -> Merge | None:
+        before_merge.append(newest_digest(file, image))
+        return plan_bundle(file, image)
 
     def new_object(file: BinaryIO, image: Image) -> NewObject:
-        record = build(image, newest_digest(file, image))
+        newest = before_merge[0] if before_merge else newest_digest(file, image)
+        record = build(image, newest)
         data = record.to_bytes()
         made.append((record, record_digest(data)))
-        return NewObject(DataType.JSON, OBJECT_NAME.encode("ascii"), data, group=_group(image))
+        return NewObject(DataType.JSON, OBJECT_NAME.encode("ascii"), data, group=open_group(image))
 
-    append(path, new_object, now=now, disk=disk)
+    append(path, new_object, now=now, disk=disk, make_room=make_room)
     return made[0]
-
-
-def _group(image: Image) -> int:
-    """The records' group: a group of their own, and never one that is signed.
-
-    An object added to a signed group would break its signature.
-    """
-    signatures = image.select(DataType.SIGNATURE)
-    signed = {d.linked_group for d in signatures} | {
-        d.group for d in image.descriptors if d.id in {s.link for s in signatures}
-    }
-    ours = {d.group for d in image.select(DataType.JSON) if text_of(d.name) == OBJECT_NAME}
-    for group in sorted(ours - signed - {0}, reverse=True):
-        if all(text_of(d.name) == OBJECT_NAME for d in image.descriptors if d.group == group):
-            return group
-    # A signature may speak of a group whose last object was deleted.
-    taken = {d.group for d in image.descriptors} | {g for g in signed if g}
-    highest = max(taken, default=0)
-    if highest < MAX_GROUP:
-        return highest + 1
-    return next(g for g in range(1, MAX_GROUP) if g not in taken)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.unit.sifs import add, add_object, make_sif, origin_record, run_record
 
-from sifprov import records
+from sifprov import room
 from sifprov.errors import RecordError
 from sifprov.model.canonical import dumps, loads, record_digest, text_from_json, text_to_json
 from sifprov.model.record import Record
@@ -79,7 +79,7 @@ def test_one_that_is_too_large_is_told_and_left_out_of_the_chain(
 ) -> None:
     first = add(sif, run_record())
     add_object(sif, b" " * 5000, name=b"metadata.json")
-    monkeypatch.setattr(records, "MAX_RECORD", 4000)
+    monkeypatch.setattr(room, "MAX_RECORD", 4000)
     assert newest(sif) == first
     add(sif, run_record())
     found = stored(sif)

@@ -42,7 +42,10 @@ LAUNCH = b"#!/usr/bin/env run-singularity\n\0"
 DESCRIPTORS_OFFSET = 4096
 PAGE = 4096
 GROUP_MASK = 0xF0000000
-USED_OFFSET = 4
+# Within a descriptor.
+USED_OFFSET, PLACE_OFFSET, EXTRA_OFFSET = 4, 17, 201
+# What a disk writes whole or not at all.
+SECTOR = 512
 # No writer makes more; a sparse file may claim any length, and the table is read whole.
 MAX_DESCRIPTORS = 1 << 16
 
@@ -120,6 +123,10 @@ class Header:
     descrlen: int
     dataoff: int
     datalen: int
+
+    def place(self, slot: int) -> int:
+        """Returns the offset of a slot's descriptor."""
+        return self.descroff + slot * DESCRIPTOR_SIZE
 
     def pack(self) -> bytes:
         """Returns the header's 128 bytes."""

@@ -13,10 +13,12 @@ from sifprov.errors import FileError, FormatError
 from sifprov.sif.format import (
     DESCRIPTOR_SIZE,
     HEADER_SIZE,
+    PAGE,
     DataType,
     Descriptor,
     Header,
     PartType,
+    align,
     parse_descriptors,
     parse_header,
 )
@@ -39,6 +41,30 @@ class Image:
         return any(
             d.partition and d.partition[1] == PartType.PRIMARY_SYSTEM for d in self.descriptors
         )
+
+    @property
+    def data_end(self) -> int:
+        """The first offset behind everything that is in use."""
+        return max((d.end for d in self.descriptors), default=self.header.dataoff)
+
+    @property
+    def tail(self) -> int:
+        """Where the next object is to stand: behind everything, on a page of its own behind a
+        partition.
+
+        A loop device may write the partition's last page behind the page cache's back, so no byte
+        of ours may share it.
+        """
+        end = self.data_end
+        behind_partition = any(d.end == end for d in self.descriptors if d.partition)
+        return align(end, PAGE if behind_partition else 8)
+
+    def free_slots(self) -> list[int]:
+        """Returns the slots that an object can be added in."""
+        used = {d.slot for d in self.descriptors}
+        # Ids are slot + 1 for every known writer, but a foreign id must not be given twice.
+        ids = {d.id for d in self.descriptors}
+        return [s for s in range(self.header.dtotal) if s not in used and s + 1 not in ids]
 
     def select(self, *datatypes: DataType) -> tuple[Descriptor, ...]:
         """Returns the objects of these types, in slot order."""

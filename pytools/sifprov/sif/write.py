@@ -21,26 +21,27 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from dataclasses import dataclass, replace
+from typing import BinaryIO
 from uuid import UUID
 
 from sifprov.errors import FileError, FormatError
+from sifprov.sif.disk import Disk as Disk
+from sifprov.sif.disk import FileDisk as FileDisk
+from sifprov.sif.disk import write_behind
 from sifprov.sif.format import (
-    DESCRIPTOR_SIZE,
     EXTRA_SIZE,
     HEADER_SIZE,
     NAME_SIZE,
-    PAGE,
     USED_OFFSET,
     DataType,
     Descriptor,
-    align,
     new_header,
     parse_header,
     with_object,
 )
 from sifprov.sif.image import Image, load, open_file
+from sifprov.sif.merge import Merge, merge_objects
 
 # Objects and their siblings of a data container; 84 descriptors end just below 52 KiB.
 DESCRIPTORS = 84
@@ -50,38 +51,6 @@ LOCK_START, LOCK_LENGTH = 0, HEADER_SIZE
 LOCK_TIMEOUT = 30.0
 # <asm-generic/fcntl.h>; Python's fcntl module names them from 3.9 on where libc does.
 F_OFD_SETLK = getattr(fcntl, "F_OFD_SETLK", 37)
-
-
-class Disk(Protocol):
-    """The writes that an append makes, so that a test can record them or let them fail."""
-
-    def pwrite(self, data: bytes, offset: int) -> None:
-        """Writes all of `data` at `offset`."""
-
-    def sync(self) -> None:
-        """Returns when everything written before is on the disk; raises OSError otherwise."""
-
-    def truncate(self, size: int) -> None:
-        """Cuts or extends the file."""
-
-
-class FileDisk:
-    """`Disk` on an open file."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._fd = descriptor
-
-    def pwrite(self, data: bytes, offset: int) -> None:
-        view = memoryview(data)
-        while view:
-            written = os.pwrite(self._fd, view, offset)
-            view, offset = view[written:], offset + written
-
-    def sync(self) -> None:
-        os.fdatasync(self._fd)
-
-    def truncate(self, size: int) -> None:
-        os.ftruncate(self._fd, size)
 
 
 @dataclass(frozen=True)
@@ -146,17 +115,24 @@ def append(
     *,
     now: int,
     disk: Callable[[int], Disk] = FileDisk,
+    make_room: Callable[[BinaryIO, Image], Merge | None] = lambda file, image: None,
 ) -> Descriptor:
     """Appends one object to the SIF at `path` and returns its descriptor.
 
     `build` is called under the lock with the file and its table as they are then, so that what
-    it makes can depend on what is already there. `now` is in seconds since the epoch.
-    Raises FileError; the container is then as it was.
+    it makes can depend on what is already there. `make_room` is asked before that, when the
+    table is full. `now` is in seconds since the epoch.
+    Raises FileError; the container then holds what it held.
     """
     with open_file(path, write=True) as file, locked(file, path):
         try:
-            image = load(file)
-            return _append(disk(file.fileno()), image, build(file, image), now)
+            image, writer = load(file), disk(file.fileno())
+            if not image.free_slots():
+                merge = make_room(file, image)
+                if merge:
+                    merge_objects(writer, image, merge, now)
+                    image = load(file)
+            return _append(writer, image, build(file, image), now)
         except FormatError as error:
             raise FileError(f"{path}: {error}") from error
         except OSError as error:
@@ -164,17 +140,20 @@ def append(
 
 
 def _append(disk: Disk, image: Image, new: NewObject, now: int) -> Descriptor:
-    slot = _free_slot(image)
-    offset = _tail(image)
+    free = image.free_slots()
+    if not free:
+        total = image.header.dtotal
+        raise FormatError(f"all {total} descriptors are in use", offset=80, field="dfree")
+    offset = image.tail
     item = Descriptor(
-        slot=slot,
+        slot=free[0],
         datatype=new.datatype,
-        id=slot + 1,
+        id=free[0] + 1,
         group=new.group,
         link=new.link,
         offset=offset,
         size=len(new.data),
-        padded=len(new.data) + offset - max(_data_end(image), image.header.dataoff),
+        padded=len(new.data) + offset - image.data_end,
         created=now,
         modified=now,
         uid=os.getuid(),
@@ -182,49 +161,19 @@ def _append(disk: Disk, image: Image, new: NewObject, now: int) -> Descriptor:
         name=new.name.ljust(NAME_SIZE, b"\0"),
         extra=new.extra.ljust(EXTRA_SIZE, b"\0"),
     )
-    place = image.header.descroff + slot * DESCRIPTOR_SIZE
-    try:
-        disk.pwrite(new.data, offset)
-        disk.sync()
-    except OSError:
-        # Nothing refers to the new bytes yet: give a full disk its space back.
-        disk.truncate(image.size)
-        raise
+    place = image.header.place(item.slot)
+    write_behind(disk, new.data, offset, image.size)
     disk.pwrite(item.pack(used=False), place)
     disk.sync()
     disk.pwrite(b"\1", place + USED_OFFSET)
     disk.sync()
-    header = with_object(image.header, item.end, now).pack()
+    # Counted anew: a crash, or a merge, may have left the header behind the table.
+    before = replace(image.header, dfree=image.header.dtotal - len(image.descriptors))
+    header = with_object(before, item.end, now).pack()
     # Only the counters (modified, dfree … datalen): the lines before them are not ours to write.
     disk.pwrite(header[72:HEADER_SIZE], 72)
     disk.sync()
     return item
-
-
-def _free_slot(image: Image) -> int:
-    used = {d.slot for d in image.descriptors}
-    # Ids are slot + 1 for every known writer, but a foreign id must not be given twice.
-    ids = {d.id for d in image.descriptors}
-    for slot in range(image.header.dtotal):
-        if slot not in used and slot + 1 not in ids:
-            return slot
-    raise FormatError(f"all {image.header.dtotal} descriptors are in use", offset=80, field="dfree")
-
-
-def _data_end(image: Image) -> int:
-    return max((d.end for d in image.descriptors), default=image.header.dataoff)
-
-
-def _tail(image: Image) -> int:
-    """The first offset behind everything; on a page of its own behind a partition.
-
-    A loop device may write the partition's last page behind the page cache's back, so no byte
-    of ours may share it.
-    """
-    end = max(_data_end(image), image.header.dataoff)
-    partitions = [d.end for d in image.descriptors if d.partition]
-    behind_partition = bool(partitions) and max(partitions) == end
-    return align(end, PAGE if behind_partition else 8)
 
 
 def begin(path: str, *, uuid: UUID, now: int, descriptors: int = DESCRIPTORS) -> int:

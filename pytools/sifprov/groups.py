@@ -1,0 +1,53 @@
+"""Which objects are our records, in which group the next one goes, and what signatures cover.
+
+All by the descriptor table alone. A signature covers a whole group, or, made by an old runtime, one
+object; either way its group is closed: one object more or less in it would break the signature.
+"""
+
+from __future__ import annotations
+
+from sifprov.sif import DataType, Descriptor, Image, text_of
+from sifprov.sif.format import GROUP_MASK
+
+OBJECT_NAME = "metadata.json"
+BUNDLE_NAME = "metadata.bundle.json"
+MAX_GROUP = ~GROUP_MASK & 0xFFFFFFFF
+
+
+def is_bundle(item: Descriptor) -> bool:
+    """Whether an object goes by a bundle's name."""
+    return item.datatype == DataType.JSON and text_of(item.name) == BUNDLE_NAME
+
+
+def is_ours(item: Descriptor) -> bool:
+    """Whether an object goes by the name of a record or a bundle; its content has the last word."""
+    return item.datatype == DataType.JSON and text_of(item.name) in (OBJECT_NAME, BUNDLE_NAME)
+
+
+def by_offset(image: Image) -> list[Descriptor]:
+    """Returns the objects that go by our names in the order in which they were written."""
+    return sorted(filter(is_ours, image.descriptors), key=lambda d: d.offset)
+
+
+def signed_groups(image: Image) -> set[int]:
+    """Returns the groups that a signature speaks of, 0 where it is an object without a group."""
+    signatures = image.select(DataType.SIGNATURE)
+    linked = {s.link for s in signatures}
+    return {g for s in signatures if (g := s.linked_group) is not None} | {
+        d.group for d in image.descriptors if d.id in linked
+    }
+
+
+def open_group(image: Image) -> int:
+    """Returns the group of the next record: one of records only, and never one that is signed."""
+    signed = signed_groups(image)
+    ours = {d.group for d in image.descriptors if is_ours(d)}
+    for group in sorted(ours - signed - {0}, reverse=True):
+        if all(is_ours(d) for d in image.descriptors if d.group == group):
+            return group
+    # A signature may speak of a group whose last object was deleted.
+    taken = {d.group for d in image.descriptors} | signed
+    highest = max(taken, default=0)
+    if highest < MAX_GROUP:
+        return highest + 1
+    return next(g for g in range(1, MAX_GROUP) if g not in taken)
