@@ -12,6 +12,7 @@ import struct
 
 from pyext2fs._inodes import ROOT, Inodes, copy_mtime_to_atime, put_time
 from pyext2fs._run import Ext2fsError, NoSpace, SourceChanged, device, fake_time, opened, run
+from pyext2fs.debugfs import Debugfs
 from pyext2fs.sizing import INODE_SIZE, RESERVED_INODES, inode_option, journal_size, new_inode, walk
 
 _FEATURES = "none,has_journal,filetype,sparse_super,large_file,dir_index,ext_attr"
@@ -36,7 +37,8 @@ def mkfs(
 
     Bytes outside of it are left alone; the file grows, sparsely, where it is too short. `inodes`
     counts files and folders; the reserved ones come on top. `source`: a folder whose content
-    is copied to the root, which gets the folder's mode and times. `owner` is the root's owner
+    is copied to the root, which gets the folder's mode and times; mtimes keep their nanoseconds,
+    symbolic links of several names become one link for each. `owner` is the root's owner
     (see `set_owner` for the rest). `root_mode` overrides the root's mode.
 
     With `uuid`, `hash_seed` and `timestamp` (seconds since 1970) the bytes depend on the input
@@ -48,7 +50,7 @@ def mkfs(
     """
     if size % block_size or size < 2048 * block_size or offset % 512:
         raise ValueError("size: at least 2048 whole blocks; offset: whole sectors")
-    extended = ["lazy_itable_init=0", "lazy_journal_init=0", "nodiscard"]
+    extended = ["nodiscard"]
     extended.append("root_owner={}:{}".format(*(owner or (0, 0))))
     if offset:
         extended.append(f"offset={offset}")
@@ -56,12 +58,16 @@ def mkfs(
         extended.append(f"hash_seed={hash_seed}")
     argv = ["-q", "-F", "-t", "ext3", "-O", _FEATURES, "-b", str(block_size), "-I", str(INODE_SIZE)]
     argv += ["-N", str(inode_option(inodes + RESERVED_INODES, size, block_size)), "-m", "0"]
-    argv += ["-J", f"size={journal_size(block_size) >> 20}", "-E", ",".join(extended)]
+    argv += ["-J", f"size={journal_size(block_size) >> 20}"]
     if uuid:
         argv += ["-U", uuid]
     with opened(path, writable=True) as fd:
         if os.fstat(fd).st_size < offset + size:
             os.ftruncate(fd, offset + size)
+        # Zeros that are there already need not be written: an empty filesystem takes no room.
+        if _is_hole(fd, offset, size):
+            extended.append("assume_storage_prezeroed=1")
+        argv += ["-E", ",".join(extended)]
         before = _fingerprint(source) if source is not None else (b"", 0)
         if source is not None:
             argv += ["-d", os.path.abspath(os.fsdecode(source))]
@@ -75,6 +81,7 @@ def mkfs(
         table = Inodes(fd, offset)
         if source is not None:
             _check_copy(table, source, before)
+            _keep_nanoseconds(path, table, source)
         _finish_root(table, source, root_mode)
         if timestamp is not None:
             _settle_times(table, timestamp)
@@ -89,6 +96,33 @@ def _check_copy(
     copied = superblock.inodes_count - superblock.free_inodes - RESERVED_INODES
     if copied != before[1]:
         raise Ext2fsError(f"mke2fs copied {copied} files and folders of {before[1]}")
+
+
+def _is_hole(fd: int, offset: int, size: int) -> bool:
+    try:
+        return os.lseek(fd, offset, os.SEEK_DATA) >= offset + size
+    except OSError:  # ENXIO: no data any more; whatever cannot tell has data everywhere
+        return True
+
+
+def _keep_nanoseconds(
+    path: str | bytes | os.PathLike[str], table: Inodes, source: str | bytes | os.PathLike[str]
+) -> None:
+    """mke2fs copies only the seconds of times."""
+    top = os.fsencode(source)
+    times = {
+        name[len(top) + 1 :]: info.st_mtime_ns
+        for name, info, _names in walk(top)
+        if info.st_mtime_ns % 10**9
+    }
+    if not times:
+        return
+    with Debugfs(path, table.offset) as fs:
+        for name, entry in fs.walk():
+            if name in times:
+                inode = table.read(entry.ino)
+                put_time(inode, "mtime", times[name])
+                table.write(entry.ino, inode)
 
 
 def _finish_root(

@@ -81,8 +81,12 @@ def walk(source: bytes) -> Iterator[tuple[bytes, os.stat_result, list[bytes]]]:
         waiting.extend(path + b"/" + name for name in reversed(names))
 
 
-def size_for(sizing: Sizing, free: int = 0) -> int:
-    """Bytes of a filesystem that holds `sizing` and has `free` bytes left for data."""
+def size_for(sizing: Sizing, free: int = 0, *, shrunk: bool = False) -> int:
+    """Bytes of a filesystem that holds `sizing` and has `free` bytes left for data.
+
+    mke2fs makes none that is so small that its journal takes half of it; `shrunk`: what
+    `resize.shrink_inside` can make of it afterwards.
+    """
     block_size = sizing.block_size
     first = 1 if block_size == 1024 else 0
     inodes = sizing.inodes + RESERVED_INODES
@@ -90,8 +94,9 @@ def size_for(sizing: Sizing, free: int = 0) -> int:
     data += map_blocks(-(-free // block_size), block_size)
     journal = journal_size(block_size) // block_size
     data += journal + map_blocks(journal, block_size) + 16384 // block_size  # + lost+found
-    # mke2fs refuses a journal that takes more than half of what is free when it makes it.
-    data = max(data, 2 * journal + 16384 // block_size + 8)
+    if not shrunk:
+        # mke2fs refuses a journal that takes more than half of what is free when it makes it.
+        data = max(data, 2 * journal + 16384 // block_size + 8)
     blocks = data
     while True:
         groups, last = divmod(blocks - first, 8 * block_size)

@@ -24,7 +24,7 @@ class Item(NamedTuple):
     mode: int
     uid: int
     gid: int
-    mtime: int  # seconds: mke2fs 1.47.0 keeps no more
+    mtime: int  # nanoseconds
     value: object  # (size, SHA-256), target, device number, or None
     links: int
 
@@ -114,7 +114,7 @@ def tree_of_folder(source: Path) -> Tree:
                 info.st_mode,
                 info.st_uid,
                 info.st_gid,
-                info.st_mtime_ns // 10**9,
+                info.st_mtime_ns,
                 value,
                 _links(info.st_mode, info.st_nlink),
             )
@@ -143,7 +143,7 @@ def tree_of_image(image: Path, offset: int = OFFSET, *, lost_found: bool = False
                 info.mode,
                 info.uid,
                 info.gid,
-                info.mtime_ns // 10**9,
+                info.mtime_ns,
                 value,
                 _links(info.mode, info.links),
             )

@@ -93,7 +93,7 @@ def test_times_with_nanoseconds_and_beyond_2038(image: Path) -> None:
 def test_times_before_1970(image: Path) -> None:
     ino = patch_inode(image, b"data", 16, struct.pack("<i", -1))
     with Debugfs(image, OFFSET) as fs:
-        assert fs.stat(ino).mtime_ns == -(10**9)
+        assert fs.stat(ino).mtime_ns // 10**9 == -1
 
 
 def test_many_commands_leave_nothing_open(image: Path) -> None:
