@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pyext2fs import Ext2fsError, ToolMissing
 from sifprov.errors import FileError, MissingError
 from sifprov.filesystem import CorruptImageError, FileSystem
-from sifprov.sif import FsType, Partition
+from sifprov.sif import FsType, Partition, find_partition, open_image
 
 
 @contextmanager
@@ -46,3 +46,18 @@ def _name(fs: int) -> str:
         return FsType(fs).name.lower().replace("_", " ")
     except ValueError:
         return f"of the unknown kind {fs}"
+
+
+@contextmanager
+def open_container(path: str) -> Iterator[tuple[Partition, FileSystem]]:
+    """Opens the data partition of the data container at `path`. Raises as `open_filesystem`."""
+    with open_image(path) as (_, image):
+        partition = find_partition(image)
+        if partition is None:
+            what = "an application container" if image.is_application else "a SIF"
+            raise FileError(
+                f"{path}: {what} without a data partition",
+                hint="give a container made by 'sifprov data create'",
+            )
+    with open_filesystem(path, partition) as fs:
+        yield partition, fs

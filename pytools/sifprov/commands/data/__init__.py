@@ -7,7 +7,10 @@ import click
 from sifprov.commands.lazy import LazyGroup
 
 _VERBS = {
+    "cat": ("sifprov.commands.data.cat", "Print a file of a data container."),
     "create": ("sifprov.commands.data.create", "Make a data container."),
+    "extract": ("sifprov.commands.data.extract", "Copy the files of a data container."),
+    "ls": ("sifprov.commands.data.ls", "List the files of a data container."),
 }
 
 
