@@ -35,6 +35,7 @@ from sifprov.model.timestamp import from_ns
 from sifprov.records import Stored
 from sifprov.runtime.argv import CommandLine, image_bind, is_image_bind, parse, without_image_binds
 from sifprov.runtime.find import Runtime, find_runtime
+from sifprov.terminal import printable
 from sifprov.trail import read_carrier
 from sifprov.version import VERSION
 
@@ -92,6 +93,7 @@ class Options:
     runtime: str | None = None
     force: bool = False
     on_note: Callable[[str], None] = field(default=lambda text: None)
+    on_step: Callable[[str], None] = field(default=lambda text: None)
 
 
 def last_run(path: str) -> tuple[Stored, Record, Run]:
@@ -142,6 +144,7 @@ def plan(path: str, options: Options) -> Plan:
 def _locate_all(record: Record, folders: list[str], options: Options) -> list[Found]:
     found = []
     for container in (*record.with_role(APPLICATION), *record.with_role(INPUT)):
+        options.on_step(f"looking for {printable(container.name)} and reading it")
         item = locate(container, folders)
         if item.changed and not options.force:
             raise MissingError(item.changed, hint="--force runs it all the same")

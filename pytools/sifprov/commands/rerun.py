@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from sifprov.commands.progress import steps
 from sifprov.compare import DIFFERS, ONLY_FIRST, ONLY_SECOND, SAME, FileVerdict
 from sifprov.errors import Exit
 from sifprov.model.canonical import Json, text_to_json
@@ -79,8 +80,13 @@ def command(
         if not quiet:
             click.echo(f"note: {printable(text)}", err=True)
 
-    options = Options(into=into, search=search, runtime=runtime, force=force, on_note=note)
-    planned = plan(container, options)
+    # Notes wait until the line of progress is gone.
+    found: list[str] = []
+    with steps() as step:
+        options = Options(into, search, runtime, force, on_note=found.append, on_step=step)
+        planned = plan(container, options)
+    for text in found:
+        note(text)
     for text in planned.notes:
         note(text)
     if dry_run:
