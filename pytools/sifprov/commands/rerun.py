@@ -81,11 +81,11 @@ def command(
             click.echo(f"note: {printable(text)}", err=True)
 
     # Notes wait until the line of progress is gone.
-    found: list[str] = []
+    later: list[str] = []
     with steps() as step:
-        options = Options(into, search, runtime, force, on_note=found.append, on_step=step)
+        options = Options(into, search, runtime, force, on_note=later.append, on_step=step)
         planned = plan(container, options)
-    for text in found:
+    for text in later:
         note(text)
     for text in planned.notes:
         note(text)
