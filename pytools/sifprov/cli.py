@@ -18,6 +18,7 @@ _VERBS = {
     "flush": ("sifprov.commands.flush", "Deliver records that wait in the spool."),
     "plugin": ("sifprov.commands.plugin", "Install, look at and remove the runtime's plugin."),
     "rerun": ("sifprov.commands.rerun", "Replay what made a container and compare."),
+    "sign": ("sifprov.commands.sign", "Sign the records of a container."),
     "trail": ("sifprov.commands.trail", "Show what made a container."),
 }
 

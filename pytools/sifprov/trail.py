@@ -14,6 +14,7 @@ from sifprov.model.canonical import Json, text_to_json
 from sifprov.model.record import Container, Record
 from sifprov.records import Stored, read_records
 from sifprov.sif import open_image
+from sifprov.signatures import Signature, changed_after_signing, signatures
 
 SCHEMA = "sifprov.trail/1"
 # Hostile records may name containers without end.
@@ -26,6 +27,12 @@ class Carrier:
 
     identity: Identity
     records: tuple[Stored, ...]
+    signatures: tuple[Signature, ...] = ()
+    changed_after_signing: bool = False
+
+    def is_signed(self, stored: Stored) -> bool:
+        """Whether a signature speaks of this record's group; nothing here verifies it."""
+        return any(s.group == stored.group for s in self.signatures)
 
     @property
     def good(self) -> tuple[tuple[Stored, Record], ...]:
@@ -53,6 +60,7 @@ def _carrier_json(carrier: Carrier) -> Json:
     identity = carrier.identity
     declared = identity.declaration
     return {
+        "changed_after_signing": carrier.changed_after_signing,
         "created": identity.created,
         "modified": identity.modified,
         "mount": text_to_json(declared.mount) if declared else None,
@@ -64,10 +72,15 @@ def _carrier_json(carrier: Carrier) -> Json:
                 "error": s.error,
                 "object": s.object_id,
                 "record": s.record.to_json() if s.record else None,
+                "signed": carrier.is_signed(s),
             }
             for s in carrier.records
         ],
         "role": declared.role if declared else None,
+        "signatures": [
+            {"covers": s.covers, "created": s.created, "group": s.group, "object": s.object_id}
+            for s in carrier.signatures
+        ],
         "uuid": str(identity.uuid) if identity.uuid else None,
     }
 
@@ -75,7 +88,14 @@ def _carrier_json(carrier: Carrier) -> Json:
 def read_carrier(path: str) -> Carrier:
     """Reads a container's identity and records. Raises FileError when it is no SIF."""
     with open_image(path) as (file, image):
-        return Carrier(identify_image(path, file, image), read_records(file, image))
+        records = read_records(file, image)
+        good = [(s.object_id, s.record) for s in records if s.record]
+        return Carrier(
+            identify_image(path, file, image),
+            records,
+            signatures(image),
+            changed_after_signing(image, good),
+        )
 
 
 def read_trail(path: str, search: Iterable[str] = ()) -> Trail:

@@ -39,7 +39,7 @@ from sifprov.trail import read_trail
 
 FORMATS = (FOLDER.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
 NAMES = {
-    "record", "capture-request", "plugin-config", "trail", "rerun", "spool", "plugin-status",
+    "record", "capture-request", "plugin-config", "trail", "rerun", "spool", "plugin-status", "bundle",
 }  # fmt: skip
 
 

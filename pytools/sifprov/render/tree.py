@@ -21,6 +21,7 @@ from sifprov.model.record import (
 )
 from sifprov.model.timestamp import to_ns
 from sifprov.records import Stored
+from sifprov.signatures import DATA
 from sifprov.terminal import command, printable
 from sifprov.trail import Carrier, Trail
 
@@ -66,6 +67,7 @@ def _carrier_node(carrier: Carrier, trail: Trail, shown: set[UUID]) -> Node:
     if carrier.identity.uuid:
         shown.add(carrier.identity.uuid)
     for node, current in todo:
+        node.more.extend(_signed_lines(current))
         for stored in reversed(current.records):
             child = _record_node(stored)
             node.children.append(child)
@@ -85,6 +87,17 @@ def _carrier_node(carrier: Carrier, trail: Trail, shown: set[UUID]) -> Node:
                 elif ancestor and ancestor.identity.record != container.record:
                     below.more.append("carries other records now than it did then")
     return root
+
+
+def _signed_lines(carrier: Carrier) -> Iterator[str]:
+    if carrier.signatures:
+        count = sum(map(carrier.is_signed, carrier.records))
+        what = ["the data"] if any(s.covers == DATA for s in carrier.signatures) else []
+        what += [f"{count} of {len(carrier.records)} records"] if count else []
+        what = what or ["neither data nor records"]
+        yield f"signatures on {' and '.join(what)} (the runtime's 'verify' says whether they hold)"
+    if carrier.changed_after_signing:
+        yield "the data was changed by a run after it was signed: that signature no longer holds"
 
 
 def _in_order(record: Record) -> Iterator[Container]:

@@ -18,7 +18,7 @@ from sifprov.sif.image import (
     open_image,
     read_object,
 )
-from sifprov.sif.write import NewObject, add_partition, append, begin
+from sifprov.sif.write import NewObject, add_partition, append, begin, data_offset
 
 __all__ = [
     "DataType",
@@ -32,6 +32,7 @@ __all__ = [
     "add_partition",
     "append",
     "begin",
+    "data_offset",
     "data_partition",
     "find_partition",
     "load",

@@ -42,6 +42,8 @@ LAUNCH = b"#!/usr/bin/env run-singularity\n\0"
 DESCRIPTORS_OFFSET = 4096
 PAGE = 4096
 GROUP_MASK = 0xF0000000
+# Within the header: what an append may change starts here.
+MODIFIED_OFFSET = 72
 # Within a descriptor.
 USED_OFFSET, PLACE_OFFSET, EXTRA_OFFSET = 4, 17, 201
 # What a disk writes whole or not at all.
@@ -343,3 +345,14 @@ def with_object(header: Header, end: int, now: int) -> Header:
         datalen=max(header.datalen, end - header.dataoff),
         modified=now,
     )
+
+
+def counters(header: Header, used: int, end: int, now: int) -> tuple[bytes, int]:
+    """Returns the header's counters (modified, dfree … datalen) and their offset, with `used`
+    objects whose data ends at `end`.
+
+    Counted anew: a crash may have left the header behind the table. The bytes before them are not
+    ours to write.
+    """
+    before = replace(header, dfree=header.dtotal - used + 1)
+    return with_object(before, end, now).pack()[MODIFIED_OFFSET:], MODIFIED_OFFSET

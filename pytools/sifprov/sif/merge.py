@@ -4,12 +4,14 @@ No free slot is needed: one of the objects, `keep`, becomes the new one. A crash
 the old objects, or the new one beside some of the old:
 
     1. the new data, behind everything that is in use                       fdatasync
-    2. offset, size, times and name in the descriptor of `keep`, one
+    2. the header's counters: another writer would make a negative number
+       of `dfree` if that were still 0 when the others are free
+    3. offset, size, times and name in the descriptor of `keep`, one
        write within one sector: from here on the new object is there        fdatasync
-    3. the `used` byte of the others, in any order                          fdatasync
+    4. the `used` byte of the others, in any order                          fdatasync
 
-A reader must cope with both at once. The old data is never overwritten, so that one who read the
-table before still reads what it says; the space behind it is not used again.
+A reader must cope with the new object and old ones at once. The old data is never overwritten, so
+that one who read the table before still reads what it says; its space is not used again.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from sifprov.sif.format import (
     USED_OFFSET,
     Descriptor,
     Header,
+    counters,
 )
 from sifprov.sif.image import Image
 
@@ -62,6 +65,8 @@ def merge_objects(disk: Disk, image: Image, merge: Merge, now: int) -> None:
         gid=os.getgid(),
         name=merge.name.ljust(NAME_SIZE, b"\0"),
     )
+    after = len(image.descriptors) - len(merge.freed)
+    disk.pwrite(*counters(image.header, after, new.end, now))
     start = image.header.place(new.slot)
     disk.pwrite(new.pack()[PLACE_OFFSET:EXTRA_OFFSET], start + PLACE_OFFSET)
     disk.sync()

@@ -21,7 +21,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import BinaryIO
 from uuid import UUID
 
@@ -36,6 +36,7 @@ from sifprov.sif.format import (
     USED_OFFSET,
     DataType,
     Descriptor,
+    counters,
     new_header,
     parse_header,
     with_object,
@@ -167,35 +168,48 @@ def _append(disk: Disk, image: Image, new: NewObject, now: int) -> Descriptor:
     disk.sync()
     disk.pwrite(b"\1", place + USED_OFFSET)
     disk.sync()
-    # Counted anew: a crash, or a merge, may have left the header behind the table.
-    before = replace(image.header, dfree=image.header.dtotal - len(image.descriptors))
-    header = with_object(before, item.end, now).pack()
-    # Only the counters (modified, dfree … datalen): the lines before them are not ours to write.
-    disk.pwrite(header[72:HEADER_SIZE], 72)
+    disk.pwrite(*counters(image.header, len(image.descriptors) + 1, item.end, now))
     disk.sync()
     return item
 
 
 def begin(path: str, *, uuid: UUID, now: int, descriptors: int = DESCRIPTORS) -> int:
-    """Writes the header and an empty descriptor table into the empty file at `path`.
+    """Writes the header of an empty descriptor table into the file at `path`, which starts with
+    zeros or is empty.
 
-    Returns the offset at which the first partition is to stand; `add_partition` then describes it.
+    Returns the offset at which the first partition is to stand, or stands already (see
+    `data_offset`); `add_partition` then describes it.
     """
     header = new_header(uuid, now, descriptors)
     with open_file(path, write=True) as file:
         disk = FileDisk(file.fileno())
-        disk.truncate(header.dataoff)
+        disk.truncate(max(header.dataoff, os.fstat(file.fileno()).st_size))
         disk.pwrite(header.pack(), 0)
     return header.dataoff
 
 
-def add_partition(path: str, *, name: bytes, size: int, extra: bytes, now: int) -> Descriptor:
+def data_offset(descriptors: int = DESCRIPTORS) -> int:
+    """Returns where the data of a SIF begins whose table has room for `descriptors` objects."""
+    return new_header(UUID(int=0), 0, descriptors).dataoff
+
+
+def add_partition(
+    path: str,
+    *,
+    name: bytes,
+    size: int,
+    extra: bytes,
+    now: int,
+    owner: tuple[int, int] | None = None,
+) -> Descriptor:
     """Describes the `size` bytes behind everything else of a new SIF as its partition.
 
-    For a file that nobody else knows yet: the bytes are already there, so nothing is copied.
+    `owner` is user and group, by default this process's. For a file that nobody else knows yet: the
+    bytes are already there, so nothing is copied.
     """
     if len(name) >= NAME_SIZE:
         raise ValueError(f"partition name {name!r} does not fit {NAME_SIZE - 1} bytes")
+    uid, gid = owner or (os.getuid(), os.getgid())
     with open_file(path, write=True) as file:
         disk = FileDisk(file.fileno())
         head = os.pread(file.fileno(), HEADER_SIZE, 0)
@@ -211,8 +225,8 @@ def add_partition(path: str, *, name: bytes, size: int, extra: bytes, now: int) 
             padded=size,
             created=now,
             modified=now,
-            uid=os.getuid(),
-            gid=os.getgid(),
+            uid=uid,
+            gid=gid,
             name=name.ljust(NAME_SIZE, b"\0"),
             extra=extra.ljust(EXTRA_SIZE, b"\0"),
         )
