@@ -1,0 +1,97 @@
+"""`sifprov data info`"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import click
+
+from sifprov.info import APPLICATION, OTHER, Info, Volume, read_info
+from sifprov.model.timestamp import to_ns
+from sifprov.render.tree import local_time, outcome
+from sifprov.terminal import command as shown_command
+from sifprov.terminal import printable, size
+
+
+@click.command("info")
+@click.argument("container", metavar="OUT.sif", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def command(container: str, as_json: bool) -> None:
+    """Show what a container is: role, bind to type, room, records and signatures.
+
+    It reads no file of the container, so it is quick for any size. The free room of an ext3
+    container in use is that of its last writing back.
+
+    \b
+    Examples:
+      sifprov data info output.sif
+      sifprov data info --json output.sif | jq .partition.free_bytes
+    """
+    info = read_info(container)
+    if as_json:
+        click.echo(json.dumps(info.to_json(), indent=2, ensure_ascii=True, sort_keys=True))
+        return
+    for label, text in _lines(info):
+        click.echo(f"{label:<10} {text}")
+
+
+def _lines(info: Info) -> Iterator[tuple[str, str]]:
+    who, declared = info.identity, info.identity.declaration
+    yield "container", f"{printable(who.path)} ({size(info.size)})"
+    yield "kind", _kind(info)
+    yield "UUID", str(who.uuid)
+    for label, moment in (("created", who.created), ("modified", who.modified)):
+        if moment:
+            yield label, local_time(moment)
+    if declared and info.bind:
+        yield "role", f"{declared.role}, at {printable(declared.mount)}"
+        yield "bind", f"-B {printable(info.bind)}"
+    if info.volume:
+        yield "partition", _partition(info.volume)
+        if info.volume.inodes_free is not None:
+            yield "inodes", f"{info.volume.inodes_free} of {info.volume.inodes} free"
+        if info.volume.busy:
+            yield "in use", "a run has it open for writing, or it was not unmounted (e2fsck)"
+    yield "objects", f"{info.objects}, {info.slots - info.objects} of {info.slots} slots free"
+    yield "records", _records(info)
+    run = info.newest_run
+    if run and run.run:
+        took = _seconds(run.run.started, run.run.ended)
+        yield "newest run", f"{local_time(run.run.started)}{took}, {outcome(run.run)}"
+        yield "", "$ " + shown_command(run.run.argv or run.run.command)
+    if info.signatures:
+        groups = ", ".join(str(g) for g in info.signed_groups if g)
+        yield "signatures", f"{info.signatures}" + (f", of group {groups}" if groups else "")
+    else:
+        yield "signatures", "none"
+
+
+def _kind(info: Info) -> str:
+    if info.kind == APPLICATION:
+        return "application container (it runs)"
+    if info.kind == OTHER:
+        return "neither an application nor a data container"
+    if info.volume and info.volume.fs == "squashfs":
+        return "data container, sealed"
+    return "data container"
+
+
+def _partition(volume: Volume) -> str:
+    if volume.error:
+        return f"{volume.fs}, {size(volume.size)}, unreadable: {printable(volume.error)}"
+    text = f"{volume.fs}, {size(volume.size)}"
+    if volume.compressor:
+        text += f", compressed with {volume.compressor}"
+    if volume.free is not None:
+        text += f", {size(max(volume.size - volume.free, 0))} used, {size(volume.free)} free"
+    return f"{text}, blocks of {size(volume.block_size)}" if volume.block_size else text
+
+
+def _records(info: Info) -> str:
+    broken = sum(1 for s in info.records if s.error)
+    return f"{len(info.records)}" + (f", {broken} of them broken" if broken else "")
+
+
+def _seconds(started: str, ended: str | None) -> str:
+    return f", {(to_ns(ended) - to_ns(started)) / 1e9:.2f} s" if ended else ""
