@@ -68,7 +68,7 @@ def mkfs(
         if _is_hole(fd, offset, size):
             extended.append("assume_storage_prezeroed=1")
         argv += ["-E", ",".join(extended)]
-        before = _fingerprint(source) if source is not None else (b"", 0)
+        before = fingerprint(source) if source is not None else (b"", 0)
         if source is not None:
             argv += ["-d", os.path.abspath(os.fsdecode(source))]
         run(
@@ -90,7 +90,7 @@ def mkfs(
 def _check_copy(
     table: Inodes, source: str | bytes | os.PathLike[str], before: tuple[bytes, int]
 ) -> None:
-    if _fingerprint(source) != before:
+    if fingerprint(source) != before:
         raise SourceChanged(f"{os.fsdecode(source)}: changed while it was being copied")
     superblock = table.superblock
     copied = superblock.inodes_count - superblock.free_inodes - RESERVED_INODES
@@ -152,8 +152,8 @@ def _settle_times(table: Inodes, timestamp: int) -> None:
         table.write(ino, inode)
 
 
-def _fingerprint(source: str | bytes | os.PathLike[str]) -> tuple[bytes, int]:
-    """What changes when anything below the folder changes; and its number of inodes."""
+def fingerprint(source: str | bytes | os.PathLike[str]) -> tuple[bytes, int]:
+    """What changes when anything below the folder changes; and its number of new inodes."""
     import hashlib
 
     digest = hashlib.blake2b()

@@ -1,38 +1,41 @@
-"""Makes data containers: a SIF with one ext3 partition, built by `mke2fs -d` in its final place."""
+"""Makes data containers: a SIF with one partition, ext3 or squashfs, built in its final place."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
-from pyext2fs import Ext2fsError, NoSpace, ToolMissing
-from pyext2fs.mkfs import mkfs
-from pyext2fs.nest import nest
-from pyext2fs.owner import set_owner
-from pyext2fs.sizing import Sizing, estimate, size_for
-from sifprov.capture import append_to
+from pyext2fs import Ext2fsError, ToolMissing
+from sifprov.build import Content
 from sifprov.content import Deadline, Tree
-from sifprov.errors import FileError, MissingError
+from sifprov.errors import FileError, MissingError, SifprovError
 from sifprov.model.record import CREATE, INPUT, OUTPUT, Origin, Record
 from sifprov.model.timestamp import from_ns
 from sifprov.newfile import new_file
 from sifprov.partition import scan_partition
+from sifprov.records import append_record
 from sifprov.roles import Declaration, check_mount
-from sifprov.sif import FsType, Partition, PartType, add_partition, begin, pack_partition
-from sifprov.sif.format import PAGE, align
+from sifprov.sif import (
+    FsType,
+    Partition,
+    PartType,
+    add_partition,
+    begin,
+    data_offset,
+    pack_partition,
+)
+from sifprov.sif.write import DESCRIPTORS
 from sifprov.version import VERSION
 
-# Small blocks keep small containers small. In large ones they cost time, and a file could not be
-# larger than 16 GiB.
-_SMALL, _LARGE = 1024, 4096
-_LARGE_FROM = 1024**3
-# One inode for each 16 KiB of free space, as mke2fs does by default.
-_BYTES_PER_INODE = 16 * 1024
-_SPARE_INODES = 16
-_ATTEMPTS = 6
+EXT3, SQUASHFS = "ext3", "squashfs"
+# 1 January 1980: what a reproducible container gives as the present. The tools take 0 for "now".
+_FIXED_TIME = 315_532_800
+_MAX_TIME = 2**32 - 1
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -54,28 +57,45 @@ def create_data(
     source: str | None = None,
     free: int = 0,
     partition_size: int | None = None,
+    fs: str = EXT3,
+    owner: tuple[int, int] | None = None,
+    descriptors: int = DESCRIPTORS,
+    block_size: int | None = None,
+    reproducible: bool = False,
     on_step: Callable[[str], None] = lambda text: None,
 ) -> Made:
     """Makes the data container `path` with the content of the folder `source` under `mount`.
 
-    `free` bytes stay free for what a run writes; `partition_size` is the least size of the
-    partition. The role is `input` when there is a source, else `output`, unless given. Refuses
-    to overwrite; leaves nothing behind when it fails. Raises FileError, MissingError.
+    `free` bytes stay free for what a run writes; `partition_size` is the least size of an ext3
+    partition. The role is `input` when there is a source, else `output`, unless given. All
+    files are `owner`'s (user, group), by default the caller's. `reproducible`: the same source,
+    as it is named here, gives the same bytes. Refuses to overwrite; leaves nothing behind
+    when it fails. Raises FileError, MissingError.
     """
     declaration = Declaration(role or (INPUT if source else OUTPUT), check_mount(mount))
     if source is not None and not os.path.isdir(source):
         raise FileError(f"{source}: no such folder")
-    uuid = uuid4()
+    if fs == SQUASHFS and (free or source is None):
+        raise SifprovError(
+            f"{path}: a sealed container cannot be filled later",
+            hint="name its content with --from, without --free, or make an ext3 container",
+        )
+    content = Content(
+        mount=declaration.mount,
+        source=source,
+        owner=owner or (os.getuid(), os.getgid()),
+        timestamp=_fixed_time() if reproducible else None,
+        free=free,
+        least=partition_size or 0,
+        block_size=block_size,
+    )
     try:
         with new_file(path) as temporary:
-            on_step("measuring the content")
-            partition = _make(
-                temporary, uuid, declaration, source, free, partition_size or 0, on_step
-            )
+            uuid, partition = _make(temporary, declaration, content, fs, descriptors, on_step)
             on_step("reading it back")
             tree = scan_partition(temporary, partition, Deadline())
             if source is not None:
-                append_to(temporary, _origin(uuid, source, tree))
+                _add_origin(temporary, uuid, source, tree, content.timestamp)
     except ToolMissing as error:
         raise MissingError(str(error)) from error
     except Ext2fsError as error:
@@ -85,77 +105,74 @@ def create_data(
 
 def _make(
     path: str,
-    uuid: UUID,
     declaration: Declaration,
-    source: str | None,
-    free: int,
-    least: int,
+    content: Content,
+    fs: str,
+    descriptors: int,
     on_step: Callable[[str], None],
-) -> Partition:
-    now = time.time_ns() // 1_000_000_000
-    offset = begin(path, uuid=uuid, now=now)
-    levels = declaration.mount.count("/")
-    for block in (_SMALL, _LARGE):
-        sizing = _measure(source, levels, block)
-        inodes = sizing.inodes + _SPARE_INODES + free // _BYTES_PER_INODE
-        size = align(max(size_for(sizing._replace(inodes=inodes), free), least), PAGE)
-        if size < _LARGE_FROM:
-            break
-    for attempt in range(_ATTEMPTS):
-        on_step("building the file system")
-        try:
-            _fill(path, offset, size, inodes, block, declaration, source)
-            break
-        except NoSpace:
-            # The estimate is an upper bound; should it ever be wrong, the next one is larger.
-            if attempt == _ATTEMPTS - 1:
-                raise
-            os.truncate(path, offset)
-            size, inodes = align(size + size // 4, PAGE), inodes + inodes // 4
+) -> tuple[UUID, Partition]:
+    name, offset = declaration.to_name(), data_offset(descriptors)
+    # Imported here: each costs only whom it serves.
+    if fs == SQUASHFS:
+        from sifprov.build.squashfs import build_squashfs
+
+        kind, size = FsType.SQUASHFS, build_squashfs(path, offset, content, on_step)
+    else:
+        from sifprov.build.ext3 import build_ext3
+
+        kind, size = FsType.EXT3, build_ext3(path, offset, content, on_step)
+    uuid, now = uuid4(), content.timestamp
+    if now is None:
+        now = time.time_ns() // 10**9
+    else:
+        on_step("naming it by its content")
+        uuid = _uuid_of(path, offset, name)
+    begin(path, uuid=uuid, now=now, descriptors=descriptors)
     item = add_partition(
         path,
-        name=declaration.to_name(),
+        name=name,
         size=size,
-        extra=pack_partition(FsType.EXT3, PartType.DATA, b"00\0"),
+        extra=pack_partition(kind, PartType.DATA, b"00\0"),
         now=now,
+        owner=content.owner,
     )
-    return Partition(item.id, item.offset, item.size, FsType.EXT3)
+    return uuid, Partition(item.id, item.offset, item.size, kind)
 
 
-def _measure(source: str | None, levels: int, block: int) -> Sizing:
-    if source is None:
-        return Sizing(2 * levels + 2, levels + 1, block)
-    return estimate(source, levels=levels, block_size=block)
+def _uuid_of(path: str, offset: int, name: bytes) -> UUID:
+    """Returns the identity that the partition's bytes and the declaration give a container."""
+    hasher = hashlib.sha256(name + b"\0")
+    with open(path, "rb", buffering=0) as file:
+        file.seek(offset)
+        while data := file.read(_CHUNK):
+            hasher.update(data)
+    return uuid5(NAMESPACE_URL, f"sifprov:container:{hasher.hexdigest()}")
 
 
-def _fill(
-    path: str,
-    offset: int,
-    size: int,
-    inodes: int,
-    block: int,
-    declaration: Declaration,
-    source: str | None,
-) -> None:
-    me = (os.getuid(), os.getgid())
-    # Every file belongs to whoever makes the container, or they could not write into an output.
-    mkfs(path, offset=offset, size=size, inodes=inodes, block_size=block, source=source, owner=me,
-         root_mode=None if source else 0o755)  # fmt: skip
-    own = source is not None and os.path.isdir(os.path.join(source, "lost+found"))
-    nest(path, offset, os.fsencode(declaration.mount), own_lost_found=own)
-    set_owner(path, offset, *me)
-
-
-def _origin(uuid: UUID, source: str, tree: Tree) -> Record:
-    return Record(
-        id=uuid4(),
+def _add_origin(path: str, uuid: UUID, source: str, tree: Tree, fixed: int | None) -> None:
+    """Appends the origin record. A reproducible one names the source as the user did."""
+    now = time.time_ns() if fixed is None else fixed * 10**9
+    record = Record(
+        id=uuid4() if fixed is None else uuid5(uuid, "origin"),
         container=uuid,
         previous=None,
-        recorded=from_ns(time.time_ns()),
+        recorded=from_ns(now),
         captured_by=CREATE,
         version=VERSION,
         run=None,
-        origin=Origin(source=os.path.abspath(source), digest=tree.digest),
+        origin=Origin(os.path.abspath(source) if fixed is None else source, tree.digest),
         containers=(),
         replays=None,
     )
+    append_record(path, lambda image, previous: record, now=now // 10**9)
+
+
+def _fixed_time() -> int:
+    """Returns the present of a reproducible container, in seconds since 1970."""
+    text = os.environ.get("SOURCE_DATE_EPOCH", str(_FIXED_TIME))
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _MAX_TIME:
+        raise SifprovError(
+            f"SOURCE_DATE_EPOCH is {text!r}",
+            hint=f"set it to seconds since 1970, from 1 to {_MAX_TIME}",
+        )
+    return int(text)

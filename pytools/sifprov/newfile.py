@@ -1,4 +1,4 @@
-"""A new file that appears under its name when it is whole, and never replaces another."""
+"""Files that appear under their name only when they are whole."""
 
 from __future__ import annotations
 
@@ -14,30 +14,39 @@ from sifprov.errors import FileError
 @contextmanager
 def new_file(path: str) -> Iterator[str]:
     """Yields a temporary file beside `path` that takes its name when all went well, else is
-    removed."""
-    folder, name = os.path.split(os.path.abspath(path))
-    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.part")
+    removed. Never replaces another file. Raises FileError."""
     if os.path.lexists(path):
         raise _exists(path)
+    with scratch_beside(path) as temporary:
+        try:
+            yield temporary
+            _publish(temporary, path)
+        except OSError as error:
+            raise FileError(f"{path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def scratch_beside(path: str, mode: int = 0o666) -> Iterator[str]:
+    """Yields a new, empty file in the folder of `path`, and removes whatever then has its name."""
+    folder, name = os.path.split(os.path.abspath(path))
+    # A name may have 255 bytes, and this one is longer than the file's.
+    short = os.fsdecode(os.fsencode(name)[:200])
+    temporary = os.path.join(folder, f".{short}.{secrets.token_hex(4)}.part")
     try:
-        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
     except OSError as error:
         raise FileError(f"{path}: {error.strerror}") from error
     try:
         yield temporary
-        _publish(temporary, path, folder)
-    except OSError as error:
-        raise FileError(f"{path}: {error.strerror or error}") from error
     finally:
         if os.path.lexists(temporary):
             os.unlink(temporary)
 
 
-def _publish(temporary: str, path: str, folder: str) -> None:
+def _publish(temporary: str, path: str) -> None:
     """Gives a finished file its name, never replacing another one, and waits until it is on the
     disk."""
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
+    sync(temporary)
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -49,11 +58,21 @@ def _publish(temporary: str, path: str, folder: str) -> None:
         if os.path.lexists(path):
             raise _exists(path) from None
         os.rename(temporary, path)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    sync_folder(path)
+
+
+def sync(path: str) -> None:
+    """Returns when the file is on the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_folder(path: str) -> None:
+    """Returns when the name `path` is on the disk. Raises OSError."""
+    sync(os.path.dirname(os.path.abspath(path)))
 
 
 def _exists(path: str) -> FileError:

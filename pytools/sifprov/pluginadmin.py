@@ -25,6 +25,7 @@ from pathlib import Path
 
 import pyext2fs
 import sifprov
+from sifprov.assets import asset_folder
 from sifprov.errors import FileError, MissingError, SifprovError
 from sifprov.model.canonical import Json
 from sifprov.model.environment import DEFAULT
@@ -244,13 +245,11 @@ def _check_toolchain(place: Place) -> None:
 
 def plugin_source() -> list[Path]:
     """Returns the plugin's Go files, of the checkout or of the installed package."""
-    checkout = Path(sifprov.__file__).parent.parent.parent / "plugin"
-    installed = Path(sys.prefix) / "share" / "sifprov" / "plugin"
-    for folder in (checkout, installed):
-        files = sorted(p for p in folder.glob("*.go") if not p.name.endswith("_test.go"))
-        if files:
-            return files
-    raise MissingError(f"the plugin's source is neither in {checkout} nor in {installed}")
+    folder = asset_folder("plugin")
+    files = sorted(p for p in folder.glob("*.go") if not p.name.endswith("_test.go"))
+    if not files:
+        raise MissingError(f"the plugin's source is not in {folder}")
+    return files
 
 
 def _compile(place: Place, built: Path) -> None:

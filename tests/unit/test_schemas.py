@@ -39,7 +39,8 @@ from sifprov.trail import read_trail
 
 FORMATS = (FOLDER.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
 NAMES = {
-    "record", "capture-request", "plugin-config", "trail", "rerun", "spool", "plugin-status", "bundle",
+    "record", "capture-request", "plugin-config", "trail", "rerun", "spool", "plugin-status",
+    "layout", "bundle",
 }  # fmt: skip
 
 

@@ -1,0 +1,29 @@
+"""Makes the file system of a new data container, in its place in the file that becomes the SIF."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is to stand in a partition.
+
+    The files of the folder `source` (None: none) under the folder `mount`, all of them owned by
+    `owner` (user, group). With `timestamp`, in seconds since 1970, the bytes depend on the
+    files and on these fields alone. Sizes in bytes: `free` stays free for what runs write, `least`
+    is the least size of the partition; `block_size` None leaves the choice to the builder.
+    """
+
+    mount: str
+    source: str | None
+    owner: tuple[int, int]
+    timestamp: int | None = None
+    free: int = 0
+    least: int = 0
+    block_size: int | None = None
+
+    @property
+    def folders(self) -> list[str]:
+        """The components of the mount point."""
+        return self.mount.strip("/").split("/")
