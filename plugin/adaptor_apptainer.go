@@ -1,0 +1,77 @@
+//go:build apptainer_engine
+
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"syscall"
+	"time"
+
+	pluginapi "github.com/apptainer/apptainer/pkg/plugin"
+	clicallback "github.com/apptainer/apptainer/pkg/plugin/callback/cli"
+	enginecallback "github.com/apptainer/apptainer/pkg/plugin/callback/runtime/engine/apptainer"
+	engine "github.com/apptainer/apptainer/pkg/runtime/engine/config"
+)
+
+// madeFor is the runtime that this was written for; the configuration may name the real version.
+var madeFor = component{Name: "apptainer", Version: "1.4.5"}
+
+// Plugin is what the runtime looks for.
+var Plugin = pluginapi.Plugin{
+	Manifest: pluginapi.Manifest{
+		Name:        name,
+		Author:      "The sifprov developers",
+		Version:     version,
+		Description: "Appends a record of each run to the container that holds its results",
+	},
+	Callbacks: []pluginapi.Callback{
+		(clicallback.ApptainerEngineConfig)(engineConfig),
+		(enginecallback.MonitorContainer)(monitorContainer),
+		(enginecallback.PostStartProcess)(postStartProcess),
+	},
+}
+
+// self is Plugin as far as Get/SetPluginConfig look at it. The callbacks cannot name
+// Plugin, which names them.
+var self = pluginapi.Plugin{Manifest: pluginapi.Manifest{Name: name}}
+
+// engineConfig runs in the command-line process, before the starter is executed.
+func engineConfig(common *engine.Common) {
+	started := time.Now()
+	// Whatever goes wrong here, the run goes on as if there were no plugin.
+	defer func() { _ = recover() }()
+
+	st, use := gather(common.EngineConfig, "APPTAINER_NAME", started)
+	if st == nil {
+		return
+	}
+	whole, err := json.Marshal(common)
+	if err != nil {
+		return
+	}
+	data := st.encode(len(whole))
+	if data != nil && common.SetPluginConfig(self, json.RawMessage(data)) == nil {
+		use()
+	}
+}
+
+// postStartProcess runs in the starter once the container's process runs.
+func postStartProcess(*engine.Common, int) error {
+	markStarted()
+	return nil
+}
+
+// monitorContainer runs in the starter, beside the goroutines that set the container up.
+func monitorContainer(common *engine.Common, pid int, signals chan os.Signal) (syscall.WaitStatus, error) {
+	return watch(common.EngineConfig, pid, signals, func() (*recorder, error) {
+		var st stash
+		if _, found := common.PluginConfig[name]; !found {
+			return nil, nil
+		}
+		if err := common.GetPluginConfig(self, &st); err != nil {
+			return nil, err
+		}
+		return st.record(common.EngineConfig, madeFor), nil
+	})
+}
