@@ -43,11 +43,12 @@ _IMAGE = re.compile(r".*\.(?:sif|simg|img)|[a-z]+://.*", re.DOTALL)
 
 _OPTION = re.compile(r"(--?[A-Za-z][\w.-]*)(=)?", re.ASCII)
 _ASSIGNED = re.compile(r"""(?<![\w.-])(-{0,2}[A-Za-z_][\w.-]*)\\?["']?\s*[=:]\s*""")
-_SPACED = re.compile(r"(?<![\w-])(--?[A-Za-z][\w.-]*)\s+(?!-)")
+_SPACED = re.compile(r"(?<![\w.-])(--?[A-Za-z][\w.-]*)\s+(?!-)")
 # A value as a shell reads it: quoted pieces (the last quote may be missing), escapes, plain text.
-# A separator belongs to it, but where another NAME= follows.
+# A separator belongs to it, but where another NAME= follows. Like every other, the pattern must not
+# take the square of an argument's length: it may have 128 KiB.
 _VALUE = re.compile(
-    r"""(?:"(?:\\.|[^"\\])*(?:"|\\?\Z)|'[^']*(?:'|\Z)|\\.|(?![,;&|?]+[\w.-]+=)[^\s"'\\])+""",
+    r"""(?:"(?:\\.|[^"\\])*(?:"|\\?\Z)|'[^']*(?:'|\Z)|\\.|(?![,;&|?]{1,8}[\w.-]+=)[^\s"'\\])+""",
     re.DOTALL,
 )
 _TOKENS = (
@@ -94,8 +95,8 @@ _SHAPES = (
     (re.compile(rf"\b(?:{'|'.join(_TOKENS)})"), HIDDEN),
     (
         re.compile(
-            r"-----BEGIN [A-Z ]*PRIVATE KEY[A-Z ]*-----.*?"
-            r"(?:-----END [A-Z ]*PRIVATE KEY[A-Z ]*-----|\Z)",
+            r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY[A-Z ]{0,40}-----.*?"
+            r"(?:-----END [A-Z ]{0,40}PRIVATE KEY[A-Z ]{0,40}-----|\Z)",
             re.DOTALL,
         ),
         HIDDEN,
