@@ -82,6 +82,12 @@ test: app check go-test ## all of it
 	$(call step,pytest)
 	@$(BIN)/pytest
 
+.PHONY: fuzz
+fuzz: setup ## fuzz every parser: SECONDS=30 each, or RUNS=10000000 together; see docs/fuzzing.md
+	$(call step,fuzzing)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet -e '.[fuzz]'
+	@$(BIN)/python -m tests.fuzz.campaign $(if $(RUNS),--runs $(RUNS),--seconds $(or $(SECONDS),30))
+
 .PHONY: format
 format: setup ## format the Python and Go sources
 	@$(BIN)/ruff format .

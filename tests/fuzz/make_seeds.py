@@ -1,0 +1,212 @@
+"""Writes the committed seeds anew: `python -m tests.fuzz.make_seeds`.
+
+Small and valid ones, so that a fuzzer starts where parsers say yes. Needs mke2fs, debugfs and
+mksquashfs.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+import re
+import subprocess
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from pyext2fs.debugfs import Debugfs
+from sifprov.bundle import pack
+from sifprov.model.canonical import dumps
+from sifprov.sif import DataType, FsType, PartType, pack_partition
+from sifprov.sif.format import DESCRIPTOR_SIZE, HEADER_SIZE, NAME_SIZE, Descriptor, new_header
+from tests.fuzz.target import HERE, SEEDS
+from tests.unit.sifs import NOW, OUT, descriptor, origin_record, run_record
+
+SLOTS = 4
+DATA = HEADER_SIZE + SLOTS * DESCRIPTOR_SIZE
+
+
+def put(target: str, **seeds: bytes) -> None:
+    """Writes seeds of one target."""
+    folder = SEEDS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in seeds.items():
+        (folder / name).write_bytes(data)
+
+
+def sif(*objects: tuple[Descriptor, bytes]) -> bytes:
+    """A SIF whose table stands directly behind its header, so that it is small."""
+    header = replace(
+        new_header(OUT, NOW, SLOTS), descroff=HEADER_SIZE, dataoff=DATA, dfree=SLOTS - len(objects)
+    )
+    table, data = b"", b""
+    for slot, (item, content) in enumerate(objects):
+        whole = replace(
+            item, slot=slot, id=slot + 1, offset=DATA + len(data), size=len(content),
+            padded=len(content),
+        )  # fmt: skip
+        table, data = table + whole.pack(), data + content
+    header = replace(header, datalen=len(data))
+    return header.pack() + table.ljust(SLOTS * DESCRIPTOR_SIZE, b"\0") + data
+
+
+def named(kind: DataType, name: bytes, *, group: int = 1, link: int = 0) -> Descriptor:
+    """A descriptor for `sif`."""
+    return descriptor(datatype=kind, name=name.ljust(NAME_SIZE, b"\0"), group=group, link=link)
+
+
+def sif_seeds() -> None:
+    extra = pack_partition(FsType.EXT3, PartType.DATA, b"00\0")
+    partition = replace(named(DataType.PARTITION, b"sifprov:output:/Outputs"), extra=extra)
+    json_object = named(DataType.JSON, b"metadata.json", group=2)
+    bundled = named(DataType.JSON, b"metadata.bundle.json", group=2)
+    first = origin_record(OUT).to_bytes()
+    second = run_record().to_bytes()
+    signature = named(DataType.SIGNATURE, b"signature", group=0, link=0xF0000001)
+    put(
+        "sif-load",
+        empty=sif(),
+        data=sif((partition, b"P" * 64)),
+        signed=sif((partition, b"P" * 64), (json_object, b"{}"), (signature, b"S" * 16)),
+    )
+    put(
+        "sif-records",
+        record=sif((partition, b"P" * 16), (json_object, first)),
+        records=sif((partition, b"P" * 16), (json_object, first), (json_object, second)),
+        bundle=sif((bundled, pack([first, second])), (json_object, second)),
+        signed=sif((json_object, first), (signature, b"S"), (json_object, b"sifprov.record/1")),
+    )
+    put("bundle", two=pack([b"one", b"second"]), one=pack([bytes(100)]))
+    put("declaration", output=b"sifprov:output:/Outputs", odd=b"sifprov:input:/a:\xff\0rest")
+
+
+def document_seeds() -> None:
+    put("record", run=run_record().to_bytes(), origin=origin_record().to_bytes())
+    for path in sorted((HERE.parent / "golden").glob("record-v1-*.json")):
+        put("record", **{path.stem: path.read_bytes()})
+    put(
+        "canonical",
+        values=dumps({"a": [1, None, True, "é\U0001d11e"], "b": {"c": -5}}),
+        escapes=b'{"\\u0000\\ud834\\udd1e":"\\n\\u20ac"}',
+        odd=b'[1.5, 1e400, 12345678901234567890, {"a":1,"a":2}, "\\ud800"]',
+    )
+
+    def raw(text: bytes) -> str:
+        return base64.b64encode(text).decode()
+
+    start = {
+        "schema": "sifprov.capture-request/1", "event": "start",
+        "captured_by": {"kind": "plugin", "version": "0.1.0"},
+        "runtime": {"name": "singularity-ce", "version": "4.3.3"},
+        "argv": [raw(b"singularity"), raw(b"exec"), raw(b"\xff")], "command": None,
+        "cwd": raw(b"/home"), "started": "2026-11-21T14:00:00.123456789Z",
+        "environment": {"LANG": "C"}, "image": raw(b"/app.sif"),
+        "binds": [{"source": raw(b"/d.sif"), "destination": raw(b"/D"), "image_src": raw(b"/D"),
+                   "id": "2", "ro": False, "ro_added": False}],
+        "images": [{"path": raw(b"/d.sif"), "writable": True, "usage": 4, "type": 4}],
+        "instance": False, "fakeroot": False, "timeout_seconds": 300,
+    }  # fmt: skip
+    end = {"event": "end", "ended": "2026-11-21T14:00:01Z", "started_process": True,
+           "exit_code": 0, "signal": None}  # fmt: skip
+    put("request", start=json.dumps(start).encode(), end=json.dumps(end).encode(),
+        running=b'{"event": "running"}\n')  # fmt: skip
+
+
+def text_seeds() -> None:
+    secrets = (
+        b"curl\0--token\0abc\0-H\0Authorization: Bearer abcdefgh1234",
+        b"--env\0DB_PASS=x,LANG=C\0https://user:pw@host/",
+        b"sh\0-c\0X=1 curl --api-key 'a b' \"c\" && wget --password=\\q",
+        b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+        b"ghp_abcdefghijklmnopqrstuvwxyz\0?sig=abc\0Cookie: a=b\0--pwd\0/x\0--passphrase\0app.sif",
+    )
+    put("redact", **{f"secret{n}": text for n, text in enumerate(secrets)})
+    put("redact-time", **{f"secret{n}": bytes([12, 6]) + s[:40] for n, s in enumerate(secrets)})
+    lines = {
+        "exec": b"singularity\0-c\0x\0exec\0-ceB\0a.sif:/I:image-src=/I,ro,b:/b\0--pwd=/I\0a.sif\0ls",
+        "shell": b"apptainer\0shell\0-s\0/bin/sh\0--\0app.sif",
+        "mount": b"apptainer\0run\0--mount\0type=bind,source=a,image-src=/I\0--bind\0id=2\0a.sif\0--",
+    }
+    put("argv", **lines)
+    put(
+        "terminal", ascii=b"plain text", escape="\x1b[2Jé\u202e\U000e0041".encode(),
+        bytes=b"\xff\x80\x9b1m", wide="a\u200b\U0001d11e".encode("utf-32-le"),
+    )  # fmt: skip
+    line = b"36 35 7:0 / /mnt\\040x rw,noatime - ext3 /dev/loop0 rw\n"
+    put("mounts", one=line, two=b"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n" + line * 2)
+    put("typed", size=b"1.5GiB", mount=b"/Inputs//a", plain=b"4096")
+
+
+def tree(top: Path) -> None:
+    """One of every kind of file that a user can make."""
+    (top / "empty").mkdir()
+    (top / "folder").mkdir()
+    (top / "folder" / "file").write_bytes(b"content\n" * 40)
+    (top / "large").write_bytes(os.fsencode("zeros and ones") * 1100)
+    os.symlink("folder/file", top / "link")
+    os.symlink("x" * 100, top / "longlink")
+    os.link(top / "folder" / "file", top / "hard")
+    os.mkfifo(top / "fifo")
+    with (top / "sparse").open("wb") as file:
+        file.seek(40_000)
+        file.write(b"end")
+    for path in [top, *top.rglob("*")]:
+        os.utime(path, (NOW, NOW), follow_symlinks=False)
+
+
+def filesystem_seeds(scratch: Path) -> None:
+    source, image = scratch / "source", scratch / "image"
+    source.mkdir()
+    tree(source)
+    size = 96 * 1024
+    image.write_bytes(bytes(size))
+    subprocess.run(
+        ["mke2fs", "-q", "-F", "-b", "1024", "-I", "256", "-N", "24", "-m", "0",
+         "-O", "none,filetype,sparse_super", "-d", str(source), str(image)],
+        check=True,
+        env={**os.environ, "MKE2FS_CONFIG": "/dev/null", "E2FSPROGS_FAKE_TIME": str(NOW)},
+    )  # fmt: skip
+    (HERE / "base.ext3.gz").write_bytes(gzip.compress(image.read_bytes(), 9, mtime=0))
+    with Debugfs(image) as fs:
+        session = fs._session
+        put("debugfs-ls", root=session.command("ls -p <2>", 1 << 20), empty=b"\n")
+        kinds = {e.name.decode(): session.command(f"stat <{e.ino}>", 1 << 20)
+                 for _, e in fs.walk() if b"+" not in e.name}  # fmt: skip
+    # The target asks for one inode number.
+    put("debugfs-stat", **{k: re.sub(rb"\AInode: \d+", b"Inode: 12", v) for k, v in kinds.items()})
+    block = (60 * 1024).to_bytes(2, "little")
+    for target in ("ext3-tables", "ext3-debugfs"):
+        put(target, same=b"\0\0\0\0", superblock=b"\x18\x04\0\1", block=block + b"\3\1\2\3\4")
+    for compressor in ("gzip", "xz", "lzo", "lz4", "zstd", "lzma"):
+        packed = scratch / compressor
+        subprocess.run(
+            ["mksquashfs", str(source), str(packed), "-quiet", "-no-progress", "-nopad",
+             "-noappend", "-comp", compressor, "-mkfs-time", "0", "-processors", "1", "-no-xattrs",
+             "-b", "4096"],
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        put("squashfs", **{compressor: packed.read_bytes()})
+    # Metadata as it is: changes reach the reader, not only the decompressor.
+    for name, more in (("plain", ["-noF"]), ("blocks", ["-no-fragments"])):
+        packed = scratch / name
+        subprocess.run(
+            ["mksquashfs", str(source), str(packed), "-quiet", "-no-progress", "-nopad",
+             "-noappend", "-noI", *more, "-mkfs-time", "0", "-processors", "1", "-no-xattrs",
+             "-b", "4096"],
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        put("squashfs", **{name: packed.read_bytes()})
+
+
+def main() -> None:
+    sif_seeds()
+    document_seeds()
+    text_seeds()
+    with tempfile.TemporaryDirectory() as scratch:
+        filesystem_seeds(Path(scratch))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Targets that read SIF files: the table, the records, bundles, declarations."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import random
+import zlib
+from itertools import pairwise
+
+from sifprov.bundle import pack, unpack
+from sifprov.errors import FormatError, RecordError
+from sifprov.groups import by_offset, open_group, signed_groups
+from sifprov.model.canonical import record_digest
+from sifprov.records import newest_digest, read_records
+from sifprov.roles import parse_declaration
+from sifprov.room import plan_bundle
+from sifprov.sif import Image, find_partition, load, text_of
+from sifprov.sif.format import DESCRIPTOR_SIZE, HEADER_SIZE
+from tests.fuzz.target import Basic, Memory, Target, as_text
+
+_MEMORY = Memory()
+# Offset and size of every number in the header and in a descriptor.
+_HEADER_FIELDS = [(n, 8) for n in range(64, HEADER_SIZE, 8)]
+_DESCRIPTOR_FIELDS = (
+    [(0, 4), (4, 1), (5, 4), (9, 4), (13, 4), (201, 4), (205, 4)]
+    + [(n, 8) for n in range(17, 73, 8)]
+)  # fmt: skip
+_NAMES = (b"metadata.json", b"metadata.bundle.json", b"sifprov:output:/Outputs", b"")
+_ODD = (0, 1, 2, 3, 4, 127, 128, 584, 585, 4095, 4096, 2**31 - 1, 2**32 - 1, 2**62, 2**63 - 1,
+        0xF0000000, 0xF0000001, 0xFFFFFFFF, 0x4004, 0x4005, 0x4006)  # fmt: skip
+
+
+def sif_load(data: bytes) -> None:
+    """Every object of a SIF that loads lies inside it, and its table re-encodes to its bytes."""
+    try:
+        image = load(io.BytesIO(data))
+    except FormatError as error:
+        assert error.offset >= 0
+        assert str(error).isprintable()
+        return
+    assert image.header.pack() == data[:HEADER_SIZE]
+    for item in image.descriptors:
+        start = image.header.place(item.slot)
+        assert _comparable(item.pack()) == _comparable(data[start : start + DESCRIPTOR_SIZE])
+        text_of(item.name).encode("utf-8", "surrogateescape")
+        declaration = parse_declaration(item.name)
+        assert declaration is None or declaration.mount.startswith("/")
+    spans = sorted((d.offset, d.end) for d in image.descriptors if d.size)
+    assert all(0 <= start <= end <= len(data) for start, end in spans)
+    assert all(one[1] <= two[0] for one, two in pairwise(spans))
+    assert len({d.id for d in image.descriptors}) == len(image.descriptors)
+    _select(image)
+
+
+def _comparable(descriptor: bytes) -> bytes:
+    """Any `used` byte but 0 means used, and the group's top nibble is only a mark."""
+    changed = bytearray(descriptor)
+    changed[4], changed[12] = 1, changed[12] & 0x0F
+    return bytes(changed)
+
+
+def _select(image: Image) -> None:
+    assert image.tail >= image.data_end
+    assert set(image.free_slots()).isdisjoint(d.slot for d in image.descriptors)
+    group = open_group(image)
+    assert 0 < group <= 0x0FFFFFFF
+    assert group not in signed_groups(image)
+    partition = find_partition(image)
+    assert partition is None or partition.offset + partition.size <= image.size
+    assert isinstance(image.is_application, bool)
+
+
+def sif_records(data: bytes) -> None:
+    """Records are read, or come with their error; none comes twice."""
+    _MEMORY.fill(data)
+    with open(os.dup(_MEMORY.fd), "rb", buffering=0) as raw:
+        try:
+            image = load(raw)
+        except FormatError:
+            return
+        stored = read_records(raw, image)
+        digests = [s.digest for s in stored if s.digest]
+        assert len(set(digests)) == len(digests)
+        assert all((s.record is None) == (s.error is not None) for s in stored)
+        newest = newest_digest(raw, image)
+        assert newest is None or newest in digests
+        merge = plan_bundle(raw, image)
+    if merge:
+        assert {record_digest(r) for r in unpack(merge.data)} <= set(digests)
+        assert {merge.keep, *merge.freed} <= set(by_offset(image))
+
+
+def mutate_sif(data: bytes, most: int, dice: random.Random, basic: Basic) -> bytes:
+    """Changes a field of the header or of a descriptor, or bytes of an object."""
+    if len(data) < HEADER_SIZE or dice.random() < 0.2:
+        return basic(data, most)
+    changed = bytearray(data)
+    for _ in range(dice.randint(1, 3)):
+        _change_field(changed, dice)
+    if dice.random() < 0.3:
+        start = min(dice.choice([HEADER_SIZE, HEADER_SIZE + 4 * DESCRIPTOR_SIZE]), len(changed))
+        changed[start:] = basic(bytes(changed[start:]), max(most - start, 1))
+    return bytes(changed[:most])
+
+
+def _change_field(data: bytearray, dice: random.Random) -> None:
+    slots = max((len(data) - HEADER_SIZE) // DESCRIPTOR_SIZE, 0)
+    base, (at, size) = 0, dice.choice(_HEADER_FIELDS)
+    if slots and dice.random() < 0.8:
+        base = HEADER_SIZE + DESCRIPTOR_SIZE * dice.randrange(min(slots, 6))
+        at, size = dice.choice(_DESCRIPTOR_FIELDS)
+        if dice.random() < 0.1:
+            data[base + 73 : base + 201] = dice.choice(_NAMES).ljust(128, b"\0")
+    old = int.from_bytes(data[base + at : base + at + size], "little")
+    new = dice.choice(
+        (dice.choice(_ODD), old + dice.randint(-8, 8), old ^ 1 << dice.randrange(8 * size),
+         -old, len(data) + dice.randint(-2, 2), dice.getrandbits(8 * size))
+    )  # fmt: skip
+    data[base + at : base + at + size] = (new % 256**size).to_bytes(size, "little")
+
+
+def bundle(data: bytes) -> None:
+    """What unpacks has the sizes that it names, and packs to records that unpack alike."""
+    try:
+        records = unpack(data)
+    except RecordError as error:
+        assert str(error)
+        return
+    assert all(records)
+    assert unpack(pack(records)) == records
+
+
+def mutate_bundle(data: bytes, most: int, dice: random.Random, basic: Basic) -> bytes:
+    """Changes what is inside the compression, and makes digest and sizes fit again, mostly."""
+    try:
+        document = json.loads(data)
+        inside = zlib.decompress(base64.b64decode(document["data"]))
+        if dice.random() < 0.3:
+            raise ValueError
+        inside = basic(inside, 400)
+        document["data"] = base64.b64encode(zlib.compress(inside)).decode()
+        if dice.random() < 0.8:
+            cut = dice.randint(0, len(inside))
+            document["sizes"] = [n for n in (cut, len(inside) - cut) if n]
+            document["digest"] = record_digest(inside)
+        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()[:most]
+    except (ValueError, KeyError, TypeError, zlib.error, RecursionError):
+        return basic(data, most)
+
+
+def declaration(data: bytes) -> None:
+    """A declaration that is read is written as the same name."""
+    found = parse_declaration(data)
+    if found:
+        assert found.to_name() == data.split(b"\0", 1)[0]
+        assert as_text(found.mount.encode("utf-8", "surrogateescape")) == found.mount
+
+
+TARGETS = (
+    Target("sif-load", sif_load, 2_000_000, mutate_sif, max_len=4096),
+    Target("sif-records", sif_records, 900_000, mutate_sif, max_len=16384),
+    Target("bundle", bundle, 900_000, mutate_bundle, max_len=2048,
+           words=("sifprov.bundle/1", "sizes", "digest", "sha256:", "schema", "data")),
+    Target("declaration", declaration, 1_000_000, max_len=160,
+           words=("sifprov:", "output:", "input:/")),
+)  # fmt: skip
