@@ -10,6 +10,7 @@ _VERBS = {
     "cat": ("sifprov.commands.data.cat", "Print a file of a data container."),
     "create": ("sifprov.commands.data.create", "Make a data container."),
     "extract": ("sifprov.commands.data.extract", "Copy the files of a data container."),
+    "grow": ("sifprov.commands.data.grow", "Enlarge a data container in place."),
     "layouts": ("sifprov.commands.data.layouts", "List the layouts that create knows."),
     "info": ("sifprov.commands.data.info", "Show what a container is."),
     "ls": ("sifprov.commands.data.ls", "List the files of a data container."),

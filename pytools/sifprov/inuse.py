@@ -1,0 +1,79 @@
+"""Who uses a container: processes, loop devices, and the runtimes' lock on a partition."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from glob import iglob
+from typing import BinaryIO
+
+from sifprov.errors import FileError
+from sifprov.sif.write import F_OFD_SETLK
+
+
+def refuse_users(path: str) -> None:
+    """Raises FileError when a loop device or another process holds the file.
+
+    An ordinary user sees only their own processes; see `partition_lock` for the others'.
+    """
+    wanted = os.stat(path)
+    for text in iglob("/sys/block/loop*/loop/backing_file"):
+        with suppress(OSError):
+            with open(text, "rb") as file:
+                backing = file.read().rstrip(b"\n")
+            if os.path.samestat(os.stat(backing), wanted):
+                raise _in_use(path, f"/dev/{text.split('/')[3]}")
+    for folder in iglob("/proc/[0-9]*"):
+        pid = int(folder.rpartition("/")[2])
+        if pid != os.getpid() and _holds(folder, wanted):
+            raise _in_use(path, f"process {pid} ({_name(folder)})")
+
+
+def _holds(folder: str, wanted: os.stat_result) -> bool:
+    for names in ("fd", "map_files"):
+        # What has ended meanwhile, or is another user's, cannot be looked into.
+        with suppress(OSError):
+            for name in os.listdir(f"{folder}/{names}"):
+                with suppress(OSError):
+                    if os.path.samestat(os.stat(f"{folder}/{names}/{name}"), wanted):
+                        return True
+    return False
+
+
+def _name(folder: str) -> str:
+    with suppress(OSError), open(f"{folder}/comm", encoding="utf-8", errors="replace") as file:
+        return file.read().strip()
+    return "ended"
+
+
+@contextmanager
+def partition_lock(file: BinaryIO, path: str, start: int, size: int) -> Iterator[None]:
+    """Holds what the runtimes hold on a partition that they write: nobody can bind it meanwhile.
+
+    They lock its bytes as POSIX does. Raises FileError when one of them is there.
+    """
+    try:
+        fcntl.fcntl(file, F_OFD_SETLK, _lock(fcntl.F_WRLCK, start, size))
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            raise _in_use(path, "a run") from error
+        raise FileError(
+            f"{path}: this file system does not support locks ({error.strerror})",
+            hint="move the container to a file system with locks, such as a local disk",
+        ) from error
+    try:
+        yield
+    finally:
+        fcntl.fcntl(file, F_OFD_SETLK, _lock(fcntl.F_UNLCK, start, size))
+
+
+def _lock(kind: int, start: int, size: int) -> bytes:
+    return struct.pack("hhqqi4x", kind, os.SEEK_SET, start, size, 0)
+
+
+def _in_use(path: str, who: str) -> FileError:
+    return FileError(f"{path}: {who} is using it", hint="try again when that has ended")
