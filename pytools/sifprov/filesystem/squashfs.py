@@ -1,10 +1,10 @@
 """The files of a squashfs 4.0 partition.
 
-Read by code of our own, because nothing else fits: `unsquashfs -ll` prints names as they are, so that
-a newline in one forges another file, and it unpacks by name; the tools that turn an image into a tar
-archive want it in a file of its own; of the Python libraries one is AGPL, and the others do not aim
-at hostile images. Nothing here is asked by name, every position is checked against the image, and a
-block never grows beyond its size.
+Read by code of our own, because nothing else fits: `unsquashfs -ll` prints names as they are, so
+that a newline in one forges another file, and it unpacks by name; the tools that turn an image into
+a tar archive want it in a file of its own; of the Python libraries one is AGPL, and the others do
+not aim at hostile images. Nothing here is asked by name, every position is checked against the
+image, and a block never grows beyond its size.
 
 The layout of the bytes stands in `metadata`, and here that of inodes and folders:
 
