@@ -50,6 +50,8 @@ USED_OFFSET, PLACE_OFFSET, EXTRA_OFFSET = 4, 17, 201
 SECTOR = 512
 # No writer makes more; a sparse file may claim any length, and the table is read whole.
 MAX_DESCRIPTORS = 1 << 16
+# The runtimes count the padding before an empty last object, but do not write it.
+MAX_PADDING = 1 << 24
 
 _HEADER = struct.Struct("<32s10s3s3s16s8q")
 _DESCRIPTOR = struct.Struct("<iBIIIqqqqqqq128s384s")
@@ -240,6 +242,7 @@ def parse_header(data: bytes, file_size: int) -> Header:
 
 def _check_header(header: Header, file_size: int) -> None:
     table = header.dtotal * DESCRIPTOR_SIZE
+    behind = file_size - header.dataoff
     checks = (
         ("dtotal", 88, header.dtotal, 0 <= header.dtotal <= MAX_DESCRIPTORS),
         ("dfree", 80, header.dfree, 0 <= header.dfree <= header.dtotal),
@@ -247,7 +250,7 @@ def _check_header(header: Header, file_size: int) -> None:
         # The table itself must be in the file; this bounds every later allocation.
         ("dtotal", 88, header.dtotal, header.descroff + table <= file_size),
         ("dataoff", 112, header.dataoff, header.descroff + table <= header.dataoff <= file_size),
-        ("datalen", 120, header.datalen, 0 <= header.datalen <= file_size - header.dataoff),
+        ("datalen", 120, header.datalen, 0 <= header.datalen <= behind + MAX_PADDING),
     )
     for field, offset, value, good in checks:
         if not good:
@@ -279,13 +282,14 @@ def parse_descriptors(table: bytes, header: Header, file_size: int) -> tuple[Des
                 field=f"descriptor {slot} id",
             )
         ids.add(ident)
-        if item.offset < header.dataoff or item.offset > file_size:
+        limit = file_size if item.size else file_size + MAX_PADDING
+        if not header.dataoff <= item.offset <= limit:
             raise FormatError(
                 f"object {ident} starts at {item.offset}, outside the data section",
                 offset=base + 17,
                 field=f"descriptor {slot} offset",
             )
-        if item.size < 0 or item.size > file_size - item.offset:
+        if item.size < 0 or (item.size and item.size > file_size - item.offset):
             raise FormatError(
                 f"object {ident} of {item.size} bytes does not fit a file of {file_size} bytes",
                 offset=base + 25,

@@ -45,7 +45,8 @@ class Image:
     @property
     def data_end(self) -> int:
         """The first offset behind everything that is in use."""
-        return max((d.end for d in self.descriptors), default=self.header.dataoff)
+        # An empty object may claim any offset; it uses nothing.
+        return max((d.end for d in self.descriptors if d.size), default=self.header.dataoff)
 
     @property
     def tail(self) -> int:
