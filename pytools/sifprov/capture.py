@@ -35,7 +35,7 @@ from sifprov.partition import scan_partition
 from sifprov.records import append_record
 from sifprov.runtime.argv import parse
 from sifprov.runtime.mounts import find_mount
-from sifprov.sif import open_image
+from sifprov.sif import FsType, open_image
 from sifprov.version import VERSION
 
 
@@ -118,7 +118,11 @@ def _bound(request: CaptureRequest, bind: Bind) -> Bound:
     else:
         writable = not bind.read_only
     part = int(bind.id) if bind.id and bind.id.isdigit() else None
-    return Bound(bind, writable, identify(path, part))
+    identity = identify(path, part)
+    # A sealed container cannot be written, however it was bound, and whatever role it declares.
+    if identity.partition and identity.partition.fs == FsType.SQUASHFS:
+        writable = False
+    return Bound(bind, writable, identity)
 
 
 def _application(path: str, deadline: Deadline) -> Container:

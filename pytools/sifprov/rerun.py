@@ -35,10 +35,13 @@ from sifprov.model.timestamp import from_ns
 from sifprov.records import Stored
 from sifprov.runtime.argv import CommandLine, image_bind, is_image_bind, parse, without_image_binds
 from sifprov.runtime.find import Runtime, find_runtime
+from sifprov.sif import FsType
 from sifprov.terminal import printable
 from sifprov.trail import read_carrier
 from sifprov.version import VERSION
 
+# For each file of a replay whose original is sealed: a block, an inode and a name, and to spare.
+_ROOM_PER_FILE = 16 * 1024
 # Tells the plugin that this run is captured already (plugin/, adaptor).
 CAPTURED = "SIFPROV_CAPTURED"
 _BIND_VARIABLES = (
@@ -274,8 +277,15 @@ def _ended(run: Run) -> str:
 
 def _make_output(plan: Plan, container: Container, path: str) -> None:
     original = identify(plan.original)
-    size = original.partition.size if original.partition else None
-    create_data(path, mount=container.source or "/", role=OUTPUT, partition_size=size)
+    partition, mount = original.partition, container.source or "/"
+    if partition and partition.fs == FsType.SQUASHFS:
+        # Its compressed size says nothing of the room that the run needs: its files do.
+        tree, _ = digest_now(original, OUTPUT)
+        free = 2 * tree.size + _ROOM_PER_FILE * len(tree.entries) if tree else 0
+        create_data(path, mount=mount, role=OUTPUT, free=free)
+        return
+    size = partition.size if partition else None
+    create_data(path, mount=mount, role=OUTPUT, partition_size=size)
 
 
 def _request(plan: Plan, started_ns: int) -> CaptureRequest:
