@@ -114,7 +114,15 @@ def _claimed(file: BinaryIO, item: Descriptor) -> dict[int, str] | None:
         return {
             int(o["relativeId"]): str(o["objectDigest"]) for o in json.loads(message)["objects"]
         }
-    except (FormatError, ValueError, LookupError, TypeError, RecursionError, binascii.Error):
+    except (
+        FormatError,
+        ValueError,
+        LookupError,
+        TypeError,
+        OverflowError,  # JSON has numbers that are too large for an integer: 1e999
+        RecursionError,
+        binascii.Error,
+    ):
         return None
 
 

@@ -21,7 +21,7 @@ from tests.fuzz.text_targets import harmless
 
 _VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 64, 255, 256, 2**53, 2**53 + 1, 10**400, 0.5, 1e308, "", "a",
-    "\x1b[2J", "\u202e", "\ud800", "é", "/", "2026-02-30T00:00:00Z", "9999-12-31T23:59:59Z",
+    float("inf"), "\x1b[2J", "\u202e", "\ud800", "é", "/", "2026-02-30T00:00:00Z", "9999-12-31T23:59:59Z",
     "1970-01-01T00:00:00.000000001Z", {"base64": "/w=="}, {"base64": "YQ=="}, {"base64": "YR=="},
     {"base64": 1}, [], {}, "00000000-0000-4000-8000-000000000001", "sha256:" + "0" * 64,
 )  # fmt: skip
@@ -95,6 +95,15 @@ def mutate_json(data: bytes, most: int, dice: random.Random, basic: Basic) -> by
         return text.encode("utf-8", "surrogatepass")[:most]
     except (ValueError, RecursionError):
         return basic(data, most)
+
+
+def mutate_signature(data: bytes, most: int, dice: random.Random, basic: Basic) -> bytes:
+    """Changes the JSON of a clear-signed text."""
+    head, gap, rest = data.partition(b"\n\n")
+    message, mark, tail = rest.partition(b"\n-----BEGIN")
+    if not message or dice.random() < 0.2:
+        return mutate_json(data, most, dice, basic)
+    return (head + gap + mutate_json(message, most, dice, basic) + mark + tail)[:most]
 
 
 def _places(value: Any, depth: int = 0) -> list[tuple[Any, Any]]:

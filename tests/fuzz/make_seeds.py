@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import os
 import re
@@ -78,6 +79,24 @@ def sif_seeds() -> None:
         bundle=sif((bundled, pack([first, second])), (json_object, second)),
         signed=sif((json_object, first), (signature, b"S"), (json_object, b"sifprov.record/1")),
     )
+    put(
+        "sif-append",
+        room=sif((partition, b"P" * 16), (json_object, first)),
+        full=sif((partition, b"P" * 16), (json_object, first), (json_object, second),
+                 (json_object, b"sifprov.record/1")),
+        bundles=sif((bundled, pack([first])), (json_object, second), (bundled, pack([second])),
+                    (partition, b"P")),
+        empty=sif(),
+    )  # fmt: skip
+    digest = "sha256:" + hashlib.sha256(b"P" * 64).hexdigest()
+    objects = [{"relativeId": 0, "objectDigest": digest}]
+    message = json.dumps({"version": 1, "objects": objects}).encode()
+    clear = b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n"
+    put(
+        "signature",
+        clear=clear + message + b"\n-----BEGIN PGP SIGNATURE-----\n",
+        envelope=json.dumps({"payload": base64.b64encode(message).decode()}).encode(),
+    )
     put("bundle", two=pack([b"one", b"second"]), one=pack([bytes(100)]))
     put("declaration", output=b"sifprov:output:/Outputs", odd=b"sifprov:input:/a:\xff\0rest")
 
@@ -125,9 +144,9 @@ def text_seeds() -> None:
     put("redact", **{f"secret{n}": text for n, text in enumerate(secrets)})
     put("redact-time", **{f"secret{n}": bytes([12, 6]) + s[:40] for n, s in enumerate(secrets)})
     lines = {
-        "exec": b"singularity\0-c\0x\0exec\0-ceB\0a.sif:/I:image-src=/I,ro,b:/b\0--pwd=/I\0a.sif\0ls",
+        "exec": b"singularity\0-c\0x\0exec\0-ceB\0a.sif:/I:image-src=/I,ro,b:/b\0--pwd=/I\0x\0ls",
         "shell": b"apptainer\0shell\0-s\0/bin/sh\0--\0app.sif",
-        "mount": b"apptainer\0run\0--mount\0type=bind,source=a,image-src=/I\0--bind\0id=2\0a.sif\0--",
+        "mount": b"apptainer\0run\0--mount\0source=a,image-src=/I\0--bind\0id=2\0a.sif\0--",
     }
     put("argv", **lines)
     put(

@@ -8,18 +8,24 @@ import json
 import os
 import random
 import zlib
+from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 from sifprov.bundle import pack, unpack
-from sifprov.errors import FormatError, RecordError
+from sifprov.errors import FileError, FormatError, RecordError
 from sifprov.groups import by_offset, open_group, signed_groups
 from sifprov.model.canonical import record_digest
-from sifprov.records import newest_digest, read_records
+from sifprov.model.record import Record
+from sifprov.records import append_record, newest_digest, read_records
 from sifprov.roles import parse_declaration
 from sifprov.room import plan_bundle
-from sifprov.sif import Image, find_partition, load, text_of
+from sifprov.sif import Image, find_partition, load, read_object, text_of
 from sifprov.sif.format import DESCRIPTOR_SIZE, HEADER_SIZE
-from tests.fuzz.target import Basic, Memory, Target, as_text
+from sifprov.signatures import changed_after_signing, mismatch, signatures
+from tests.fuzz.document_targets import mutate_signature
+from tests.fuzz.target import SEEDS, Basic, Memory, Target, as_text
+from tests.unit.sifs import NOW, origin_record
 
 _MEMORY = Memory()
 # Offset and size of every number in the header and in a descriptor.
@@ -88,9 +94,70 @@ def sif_records(data: bytes) -> None:
         newest = newest_digest(raw, image)
         assert newest is None or newest in digests
         merge = plan_bundle(raw, image)
+        good = [(s.object_id, s.record) for s in stored if s.record]
+        assert changed_after_signing(image, good) in (True, False)
+        assert all(s.group > 0 for s in signatures(image))
     if merge:
         assert {record_digest(r) for r in unpack(merge.data)} <= set(digests)
         assert {merge.keep, *merge.freed} <= set(by_offset(image))
+
+
+def sif_append(data: bytes) -> None:
+    """A record that is appended to any SIF is there, and nothing else is lost; or nothing changed.
+
+    In a full table this bundles what can be bundled.
+    """
+    _MEMORY.fill(data)
+    before = _contents()
+    try:
+        _, digest = append_record(_MEMORY.path, _next_record, now=NOW)
+    except FileError as error:
+        assert str(error)
+        assert os.pread(_MEMORY.fd, len(data), 0) == data
+        return
+    after = _contents()
+    assert before is not None
+    assert after is not None
+    assert after[0] == before[0] | {digest}
+    assert after[1] == before[1]
+
+
+def _next_record(image: Image, previous: str | None) -> Record:
+    return replace(origin_record(image.header.uuid), previous=previous)
+
+
+def _contents() -> tuple[set[str], dict[int, bytes]] | None:
+    """The digests of the records, and the objects that are none."""
+    with open(os.dup(_MEMORY.fd), "rb", buffering=0) as raw:
+        try:
+            image = load(raw)
+        except FormatError:
+            return None
+        ours = {d.id for d in by_offset(image)}
+        others = {d.id: read_object(raw, d) for d in image.descriptors if d.id not in ours}
+        return {s.digest for s in read_records(raw, image) if s.digest}, others
+
+
+@cache
+def _signed() -> bytes:
+    """A SIF whose last object is a signature of group 1."""
+    return (SEEDS / "sif-load" / "signed").read_bytes()
+
+
+def signature(data: bytes) -> None:
+    """Whatever a signature says, it matches its group or it does not."""
+    with io.BytesIO(_signed()) as base:
+        image = load(base)
+    item = max(image.descriptors, key=lambda d: d.offset)
+    place = image.header.place(item.slot) + 25
+    whole = bytearray(_signed()[: item.offset] + data)
+    whole[place : place + 8] = len(data).to_bytes(8, "little")
+    _MEMORY.fill(bytes(whole))
+    with open(os.dup(_MEMORY.fd), "rb", buffering=0) as raw:
+        image = load(raw)
+        assert [s.group for s in signatures(image)] == [1]
+        wrong = mismatch(raw, image, 1)
+    assert wrong is None or wrong.id == item.id
 
 
 def mutate_sif(data: bytes, most: int, dice: random.Random, basic: Basic) -> bytes:
@@ -159,9 +226,15 @@ def declaration(data: bytes) -> None:
         assert as_text(found.mount.encode("utf-8", "surrogateescape")) == found.mount
 
 
+_SIGNED = ("objects", "relativeId", "objectDigest", "sha256:", "sha512:", "payload", "1e999", "NaN",
+           "-----BEGIN PGP SIGNED MESSAGE-----", "\\x0a\\x0a",
+           "\\x0a-----BEGIN PGP SIGNATURE-----")  # fmt: skip
+
 TARGETS = (
     Target("sif-load", sif_load, 2_000_000, mutate_sif, max_len=4096),
     Target("sif-records", sif_records, 900_000, mutate_sif, max_len=16384),
+    Target("sif-append", sif_append, 100_000, mutate_sif, max_len=16384),
+    Target("signature", signature, 300_000, mutate_signature, max_len=512, words=_SIGNED),
     Target("bundle", bundle, 900_000, mutate_bundle, max_len=2048,
            words=("sifprov.bundle/1", "sizes", "digest", "sha256:", "schema", "data")),
     Target("declaration", declaration, 1_000_000, max_len=160,
