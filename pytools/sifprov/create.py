@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from pyext2fs import Ext2fsError, ToolMissing
-from sifprov.build import Content
+from sifprov.build import BuildError, Content
 from sifprov.content import Deadline, Tree
 from sifprov.errors import FileError, MissingError, SifprovError
 from sifprov.model.record import CREATE, INPUT, OUTPUT, Origin, Record
@@ -98,7 +98,7 @@ def create_data(
                 _add_origin(temporary, uuid, source, tree, content.timestamp)
     except ToolMissing as error:
         raise MissingError(str(error)) from error
-    except Ext2fsError as error:
+    except (Ext2fsError, BuildError) as error:
         raise FileError(f"{path}: {error}") from error
     return Made(path, uuid, declaration, partition, tree)
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+class BuildError(Exception):
+    """What a program that makes a file system said when it failed."""
+
+
 @dataclass(frozen=True)
 class Content:
     """What is to stand in a partition.

@@ -14,8 +14,8 @@ import tempfile
 from collections.abc import Callable
 
 from pyext2fs.mkfs import fingerprint
-from sifprov.build import Content
-from sifprov.errors import FileError, MissingError
+from sifprov.build import BuildError, Content
+from sifprov.errors import MissingError
 from sifprov.sif.format import PAGE, align
 
 _QUIET = ("-no-progress", "-quiet", "-no-recovery")
@@ -25,7 +25,7 @@ _MAX_TIME = 2**32 - 1
 def build_squashfs(path: str, offset: int, content: Content, on_step: Callable[[str], None]) -> int:
     """Makes the file system at `offset` of the file, which is emptied; returns its size in bytes.
 
-    Raises FileError, MissingError, Ext2fsError (for a folder that cannot be read).
+    Raises BuildError, MissingError, Ext2fsError (for a folder that cannot be read).
     """
     if content.source is None:
         raise ValueError("a sealed file system cannot be filled later")
@@ -35,7 +35,7 @@ def build_squashfs(path: str, offset: int, content: Content, on_step: Callable[[
     on_step("building the file system")
     _mksquashfs(path, offset, content, source, "-noappend", "-exit-on-error")
     if fingerprint(source) != before:
-        raise FileError(f"{source}: changed while it was being copied")
+        raise BuildError(f"{source}: changed while it was being copied")
     with tempfile.TemporaryDirectory(prefix="sifprov-") as empty:
         for name in reversed(content.folders):
             _mksquashfs(path, offset, content, empty, "-root-becomes", name, "-root-mode", "755")
@@ -67,4 +67,4 @@ def _mksquashfs(path: str, offset: int, content: Content, folder: str, *options:
     if done.returncode:
         lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
         said = "; ".join(line for line in lines if line.strip()) or "it says nothing"
-        raise FileError(f"{path}: mksquashfs failed ({done.returncode}): {said[-1000:]}")
+        raise BuildError(f"mksquashfs failed ({done.returncode}): {said[-1000:]}")
