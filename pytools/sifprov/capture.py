@@ -101,7 +101,7 @@ def begin(
             if tree:
                 bound = replace(bound, tree=tree)
             else:
-                bound = _with_content(bound, deadline, mounted=False)
+                bound = _with_content(bound, deadline, live=False)
         data.append(bound)
     return Started(
         request, _application(os.path.join(request.cwd, request.image), deadline), tuple(data)
@@ -163,12 +163,18 @@ def _too_late() -> str:
     return "not read in the time granted"
 
 
-def _with_content(bound: Bound, deadline: Deadline, *, mounted: bool) -> Bound:
-    """Reads a data container's content: from its mount, or straight from the partition."""
+def _with_content(bound: Bound, deadline: Deadline, *, live: bool) -> Bound:
+    """Reads a data container's content: from its mount, or straight from the partition.
+
+    `live` says that the container is mounted for writing: what the file holds is then not yet
+    what was written.
+    """
     identity = bound.identity
     if identity.partition is None:
         return replace(bound, reason=identity.reason or "no data partition")
-    point = find_mount(identity.path, identity.partition.offset) if mounted else None
+    point = find_mount(identity.path, identity.partition.offset) if live else None
+    if live and point is None:
+        return replace(bound, reason="it was still mounted, where its files could not be read")
     try:
         if point:
             tree = scan_folder(point, deadline)
@@ -186,16 +192,20 @@ def finish(
     end: CaptureEnd,
     deadline: Deadline,
     *,
+    live: bool = False,
     replays: Replay | None = None,
     wants: Callable[[Container], bool] = lambda container: True,
 ) -> Finished:
     """Writes the record of a run that has ended into each of its outputs.
 
-    A run that changed no data container is recorded nowhere; of the outputs only those that
-    `wants` agrees to get the record. Raises FileError
-    when a record could neither be written nor put into the spool.
+    `live` says that the runtime still has the containers mounted, in this process's namespace. A
+    run that changed no data container is recorded nowhere; of the outputs only those that
+    `wants` agrees to get the record. Raises FileError when a record could neither be written
+    nor put into the spool.
     """
-    data = tuple(_after(bound, end, deadline) for bound in started.data)
+    # What never started may never have been mounted, and has written nothing.
+    live = live and end.outcome != NOT_STARTED
+    data = tuple(_after(bound, end, deadline, live=live) for bound in started.data)
     began = to_ns(started.request.started)
     roles = [_role(bound, began) for bound in data]
     if OUTPUT not in roles:
@@ -218,7 +228,7 @@ def finish(
     return Finished(written, data)
 
 
-def _after(bound: Bound, end: CaptureEnd, deadline: Deadline) -> Bound:
+def _after(bound: Bound, end: CaptureEnd, deadline: Deadline, *, live: bool) -> Bound:
     if not bound.writable:
         return bound
     # Its header may have changed during the run: another program may have written into it.
@@ -226,7 +236,7 @@ def _after(bound: Bound, end: CaptureEnd, deadline: Deadline) -> Bound:
     bound = replace(bound, identity=identify(bound.identity.path, part))
     if end.outcome == UNKNOWN:
         return replace(bound, reason="the runtime was killed; the application may still be writing")
-    return _with_content(bound, deadline, mounted=True)
+    return _with_content(bound, deadline, live=live)
 
 
 def _role(bound: Bound, began: int) -> str:

@@ -55,7 +55,7 @@ def _record(source: BinaryIO) -> int:
         # The runtime gave up before anything ran in the container.
         return 0
     code = 0
-    for written in capture.finish(started, how, deadline).written:
+    for written in capture.finish(started, how, deadline, live=True).written:
         if written.spooled:
             text = f"{written.spooled}; the record waits in the spool, 'sifprov flush' delivers it"
             code = _warn(text, 0)
