@@ -6,7 +6,7 @@ object; either way its group is closed: one object more or less in it would brea
 
 from __future__ import annotations
 
-from sifprov.sif import DataType, Descriptor, Image, text_of
+from sifprov.sif import DataType, Descriptor, Image
 from sifprov.sif.format import GROUP_MASK
 
 OBJECT_NAME = "metadata.json"
@@ -14,14 +14,19 @@ BUNDLE_NAME = "metadata.bundle.json"
 MAX_GROUP = ~GROUP_MASK & 0xFFFFFFFF
 
 
+# Every append asks this of every descriptor, so names are compared as they stand there.
+_BUNDLE = BUNDLE_NAME.encode("ascii") + b"\0"
+_OURS = (OBJECT_NAME.encode("ascii") + b"\0", _BUNDLE)
+
+
 def is_bundle(item: Descriptor) -> bool:
     """Whether an object goes by a bundle's name."""
-    return item.datatype == DataType.JSON and text_of(item.name) == BUNDLE_NAME
+    return item.name.startswith(_BUNDLE) and item.datatype == DataType.JSON
 
 
 def is_ours(item: Descriptor) -> bool:
     """Whether an object goes by the name of a record or a bundle; its content has the last word."""
-    return item.datatype == DataType.JSON and text_of(item.name) in (OBJECT_NAME, BUNDLE_NAME)
+    return item.name.startswith(_OURS) and item.datatype == DataType.JSON
 
 
 def by_offset(image: Image) -> list[Descriptor]:
