@@ -41,9 +41,10 @@ from sifprov.version import VERSION
 
 @dataclass(frozen=True)
 class Bound:
-    """A data container that a run binds. `tree` is its content where that is already known."""
+    """A data container that a run binds, as the `place`-th. `tree` is its content where that is already known."""
 
     bind: Bind
+    place: int
     writable: bool
     identity: Identity
     tree: Tree | None = None
@@ -94,8 +95,8 @@ def begin(
     `trees` holds, by path, the content of containers that were read just now.
     """
     data = []
-    for bind in request.binds:
-        bound = _bound(request, bind)
+    for place, bind in enumerate(request.binds):
+        bound = _bound(request, place, bind)
         tree = (trees or {}).get(bound.identity.path)
         if not bound.writable:
             if tree:
@@ -108,7 +109,7 @@ def begin(
     )
 
 
-def _bound(request: CaptureRequest, bind: Bind) -> Bound:
+def _bound(request: CaptureRequest, place: int, bind: Bind) -> Bound:
     path = os.path.join(request.cwd, bind.source)
     # The runtime's own list has the real path, and knows what it opened for writing.
     for image in request.images:
@@ -122,7 +123,7 @@ def _bound(request: CaptureRequest, bind: Bind) -> Bound:
     # A sealed container cannot be written, however it was bound, and whatever role it declares.
     if identity.partition and identity.partition.fs == FsType.SQUASHFS:
         writable = False
-    return Bound(bind, writable, identity)
+    return Bound(bind, place, writable, identity)
 
 
 def _application(path: str, deadline: Deadline) -> Container:
@@ -172,7 +173,7 @@ def _with_content(bound: Bound, deadline: Deadline, *, live: bool) -> Bound:
     identity = bound.identity
     if identity.partition is None:
         return replace(bound, reason=identity.reason or "no data partition")
-    point = find_mount(identity.path, identity.partition.offset) if live else None
+    point = find_mount(identity.path, identity.partition.offset, bound.place) if live else None
     if live and point is None:
         return replace(bound, reason="it was still mounted, where its files could not be read")
     try:

@@ -7,25 +7,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
-_DESCRIPTOR = re.compile(rb"/proc/self/fd/([0-9]{1,9})")
 
 
 def find_mount(
     path: str,
     offset: int,
+    place: int | None = None,
     *,
     proc: str = "/proc/self/mountinfo",
     sys: str = "/sys/dev/block",
-    processes: str = "/proc",
 ) -> str | None:
     """Returns the mount point, in this process's namespace, of the partition at `offset` of `path`.
 
-    A FUSE driver is found by its command line, which names the mount point and the file; it is
-    given the image's first data partition. None where nothing is mounted here.
+    A kernel mount is found by its loop device. One by FUSE does not tell its file, and the driver
+    may hold capabilities that hide its open files from us: it is known by its mount point
+    `SESSION/data-images/PLACE`, for the runtimes number the images bound by a run in their order.
+    None where nothing is mounted here.
     """
     try:
         wanted = os.stat(path)
@@ -34,15 +34,18 @@ def find_mount(
         return None
     for line in reversed(lines):
         # 36 35 7:0 / /mnt rw,noatime shared:1 - ext3 /dev/loop0 rw
-        fields = line.split(b" ")
-        if len(fields) < 6 or fields[3] != b"/":
+        fields, _, source = line.partition(b" - ")
+        number, root, point = (fields.split(b" ") + [b""] * 5)[2:5]
+        if root != b"/":
             continue
-        point = _OCTAL.sub(lambda m: bytes([int(m.group(1), 8)]), fields[4])
-        if fields[2].startswith(b"7:"):
-            loop = Path(sys, fields[2].decode("ascii", "replace"), "loop")
-            if _loop_is(loop, wanted, offset):
-                return os.fsdecode(point)
-        elif b" - fuse" in line and _fuse_is(point, wanted, processes):
+        if number.startswith(b"7:"):
+            loop = Path(sys, number.decode("ascii", "replace"), "loop")
+            here = _loop_is(loop, wanted, offset)
+        else:
+            end = f"/session/data-images/{place}".encode("ascii")
+            here = source.startswith(b"fuse") and place is not None and point.endswith(end)
+        if here:
+            point = _OCTAL.sub(lambda m: bytes([int(m.group(1), 8)]), point)
             return os.fsdecode(point)
     return None
 
@@ -54,30 +57,3 @@ def _loop_is(loop: Path, wanted: os.stat_result, offset: int) -> bool:
     except (OSError, ValueError):
         return False
     return at == offset and os.path.samestat(backing, wanted)
-
-
-def _fuse_is(point: bytes, wanted: os.stat_result, processes: str) -> bool:
-    """Whether a process that mounts at `point` (`fuse2fs … /proc/self/fd/3 POINT`) has the file."""
-    for process, words in _commands(processes):
-        if point not in words:
-            continue
-        for word in words:
-            match = _DESCRIPTOR.fullmatch(word)
-            place = os.path.join(process, "fd", match.group(1).decode()) if match else word
-            try:
-                if os.path.samestat(os.stat(place), wanted):
-                    return True
-            except (OSError, ValueError):
-                continue
-    return False
-
-
-def _commands(processes: str) -> Iterator[tuple[str, list[bytes]]]:
-    for name in os.listdir(processes):
-        if name.isdigit():
-            process = os.path.join(processes, name)
-            try:
-                with open(os.path.join(process, "cmdline"), "rb") as file:
-                    yield process, file.read(65536).split(b"\0")
-            except OSError:
-                continue  # ended meanwhile
