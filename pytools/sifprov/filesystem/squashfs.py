@@ -243,6 +243,7 @@ class Squashfs(FileSystem):
         """The names of a folder, each with the reference of its inode."""
         # The size counts "." and "..", which do not stand there, as three bytes.
         left, place = folder.size - 3, folder.inner
+        last = b""
         if left > _MAX_LISTING:
             raise CorruptImageError(f"the folder {folder.path!r} claims {left} bytes of names")
         while left > 0:
@@ -258,6 +259,12 @@ class Squashfs(FileSystem):
                     raise CorruptImageError(f"the folder {folder.path!r} has too long a name")
                 name, place = self._metadata.take(place, length + 1)
                 left -= _NAME.size + length + 1
+                # As the kernel wants them. And one name, compressed, would give millions of entries.
+                if name <= last:
+                    raise CorruptImageError(
+                        f"the folder {folder.path!r} holds the name {name!r} twice, or out of order"
+                    )
+                last = name
                 yield name, block << 16 | byte
         if left < 0:
             raise CorruptImageError(f"the folder {folder.path!r} ends inside a name")
