@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from tests.unit.ext2trees import odd_tree
+from tests.unit.schemas import problems
 from tests.unit.sifs import add, make_sif, run_record
 
 from sifprov.cli import main
@@ -64,6 +65,7 @@ def test_ls_shows_every_name_and_none_acts_on_the_terminal(container: Path, sour
 
 def test_ls_as_json_tells_all(container: Path, source: Path) -> None:
     document = json.loads(cli("ls", "-R", "--json", container).output)
+    assert not problems("sifprov.data-ls/1", document)
     entries = {e["path"]: e for e in document["entries"] if isinstance(e["path"], str)}
     everything = scan_folder(str(source), Deadline()).entries
     assert len(document["entries"]) == len(everything) + 1
@@ -94,6 +96,7 @@ def test_info_shows_the_bind_and_the_room(container: Path) -> None:
     shown = cli("info", container).output
     assert f"-B {container}:/Inputs:image-src=/Inputs" in shown
     document = json.loads(cli("info", "--json", container).output)
+    assert not problems("sifprov.data-info/1", document)
     assert (document["kind"], document["role"], document["mount"]) == ("data", "input", "/Inputs")
     part = document["partition"]
     if part["fs"] == "ext3":
