@@ -154,7 +154,8 @@ def text_seeds() -> None:
         bytes=b"\xff\x80\x9b1m", wide="a\u200b\U0001d11e".encode("utf-32-le"),
     )  # fmt: skip
     line = b"36 35 7:0 / /mnt\\040x rw,noatime - ext3 /dev/loop0 rw\n"
-    put("mounts", one=line, two=b"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n" + line * 2)
+    fuse = b"40 35 0:50 / /x/session/data-images/3 rw - fuse.fuse2fs fuse2fs rw\n"
+    put("mounts", one=line, fuse=fuse, two=b"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n" + line * 2)
     put("typed", size=b"1.5GiB", mount=b"/Inputs//a", plain=b"4096")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 import unicodedata
 from contextlib import suppress
@@ -89,8 +91,20 @@ def terminal(data: bytes) -> None:
 def mounts(data: bytes) -> None:
     """Any mount table gives a mount point, or none."""
     _MOUNTINFO.fill(data)
-    found = find_mount("/", 32768, proc=_MOUNTINFO.path, sys=_SYSFS)
-    assert found is None or b"7:0 / " in data
+    found = find_mount("/", 32768, 3, proc=_MOUNTINFO.path, sys=_SYSFS)
+    points = [p for p in map(_point, data.split(b"\n")) if p is not None]
+    assert (found is None) == (not points)
+    if found is not None and b"\\" not in points[-1]:
+        assert os.fsencode(found) == points[-1]
+
+
+def _point(line: bytes) -> bytes | None:
+    """Where this line says that the partition is mounted, by loop device or by FUSE."""
+    fields, _, kind = line.partition(b" - ")
+    number, root, point = [*fields.split(b" "), *[b""] * 5][2:5]
+    by_fuse = kind.startswith(b"fuse") and point.endswith(b"/session/data-images/3")
+    here = by_fuse if not re.fullmatch(rb"7:\d+", number) else number == b"7:0"
+    return point if root == b"/" and here else None
 
 
 def typed(data: bytes) -> None:
@@ -118,6 +132,6 @@ TARGETS = (
     Target("argv", command_line, 400_000, max_len=256, words=_OPTIONS),
     Target("terminal", terminal, 400_000, max_len=128),
     Target("mounts", mounts, 400_000, max_len=512,
-           words=("7:0 / ", "\\\\040", " - ext3 ", "\\\\777")),
+           words=("7:0 / ", "\\\\040", " - ext3 ", "\\\\777", " - fuse", "/session/data-images/3")),
     Target("typed", typed, 700_000, max_len=120, words=("KiB", "1.5G", "/../", "lost+found")),
 )  # fmt: skip

@@ -25,7 +25,7 @@ def metadata(data: bytes) -> bytes:
 
 
 def bomb() -> bytes:
-    """A squashfs whose root claims 64 MiB of names, all of them `a`: half a megabyte, compressed."""
+    """A squashfs whose root claims 64 MiB of names, all `a`: half a megabyte, compressed."""
     run = struct.pack("<III", 255, 0, 1) + struct.pack("<HhHHc", 0, 0, 2, 0, b"a") * 256
     stream = run * (LISTING // len(run))
     block = 8192

@@ -9,6 +9,7 @@ import os
 import re
 from pathlib import Path
 
+_LOOP = re.compile(rb"7:\d+")
 _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 
 
@@ -29,7 +30,8 @@ def find_mount(
     """
     try:
         wanted = os.stat(path)
-        lines = Path(proc).read_bytes().splitlines()
+        # Not splitlines: the kernel escapes a newline in a name, but no carriage return.
+        lines = Path(proc).read_bytes().split(b"\n")
     except (OSError, ValueError):
         return None
     for line in reversed(lines):
@@ -38,8 +40,8 @@ def find_mount(
         number, root, point = (fields.split(b" ") + [b""] * 5)[2:5]
         if root != b"/":
             continue
-        if number.startswith(b"7:"):
-            loop = Path(sys, number.decode("ascii", "replace"), "loop")
+        if _LOOP.fullmatch(number):
+            loop = Path(sys, number.decode("ascii"), "loop")
             here = _loop_is(loop, wanted, offset)
         else:
             end = f"/session/data-images/{place}".encode("ascii")
