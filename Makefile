@@ -30,6 +30,11 @@ runtime: setup ## build SingularityCE with plugin support, once; prints its bin 
 	$(call step,container runtime)
 	@$(if $(SIFPROV_RUNTIME),dirname "$$(tools/find-runtime)",tools/build-runtime)
 
+.PHONY: runtime-apptainer
+runtime-apptainer: setup ## build Apptainer with plugin support, once; prints its bin folder
+	$(call step,Apptainer)
+	@tools/build-apptainer
+
 .PHONY: app
 app: runtime ## build the application containers, once
 	$(call step,application containers)
@@ -73,12 +78,12 @@ unit: setup ## tests that need no runtime
 	@$(BIN)/pytest -m 'not real'
 
 .PHONY: real
-real: app ## tests that drive the real runtime, as root and as an ordinary user
+real: app runtime-apptainer ## tests that drive the real runtime, as root and as an ordinary user
 	$(call step,pytest (real))
 	@$(BIN)/pytest -m real
 
 .PHONY: test
-test: app check go-test ## all of it
+test: app runtime-apptainer check go-test ## all of it
 	$(call step,pytest)
 	@$(BIN)/pytest
 
@@ -92,6 +97,11 @@ fuzz: setup ## fuzz every parser: SECONDS=30 each, or RUNS=10000000 together; se
 bench-sif: setup ## how long an append takes, beside bare writes
 	$(call step,append benchmark)
 	@$(BIN)/python -m tests.bench.bench_sif
+
+.PHONY: bench-space
+bench-space: setup ## what a container costs in bytes, and making it in time
+	$(call step,space benchmark)
+	@$(BIN)/python -m tests.bench.bench_space
 
 .PHONY: format
 format: setup ## format the Python and Go sources

@@ -41,7 +41,8 @@ from sifprov.version import VERSION
 
 @dataclass(frozen=True)
 class Bound:
-    """A data container that a run binds, as the `place`-th. `tree` is its content where that is already known."""
+    """A data container that a run binds, as the `place`-th. `tree` is its content where that is
+    already known."""
 
     bind: Bind
     place: int

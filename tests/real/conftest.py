@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -137,22 +138,26 @@ def copy_program(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def plugin(singularity: str) -> Iterator[str]:
-    """The runtime with the plugin installed, as `sifprov plugin install` does; removed afterwards
-    where it was not there before."""
+    """SingularityCE with the plugin."""
+    with installed_plugin(singularity):
+        yield singularity
+
+
+@contextmanager
+def installed_plugin(runtime: str) -> Iterator[None]:
+    """Installs the plugin as an administrator does; removes it where it was not there before."""
     program = [str(Path(sys.executable).with_name("sifprov"))]
-    before = _admin([*program, "plugin", "status"], singularity)
+    before = _admin([*program, "plugin", "status"], runtime)
     if os.getuid() != 0:
         if before.returncode != 0:
-            pytest.skip(
-                f"the plugin is not installed, and installing it needs root: {before.stdout}"
-            )
-        yield singularity
+            pytest.skip(f"the plugin is not installed, and that needs root: {before.stdout}")
+        yield
         return
-    done = _admin([*program, "plugin", "install"], singularity)
+    done = _admin([*program, "plugin", "install"], runtime)
     assert done.returncode == 0, done.stdout + done.stderr
-    yield singularity
+    yield
     if before.returncode == 3:
-        _admin([*program, "plugin", "remove"], singularity)
+        _admin([*program, "plugin", "remove"], runtime)
 
 
 def _admin(argv: list[str], runtime: str) -> subprocess.CompletedProcess[str]:
