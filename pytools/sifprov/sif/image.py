@@ -25,6 +25,8 @@ from sifprov.sif.format import (
 
 # No JSON object that we read is larger; what claims to be is not loaded.
 MAX_OBJECT = 64 * 1024 * 1024
+# Writers need milliseconds between two changes of the table.
+_READS = 8
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,30 @@ class Image:
 
 
 def load(file: BinaryIO) -> Image:
-    """Reads header and descriptors of an open SIF. Raises FormatError."""
+    """Reads header and descriptors of an open SIF. Raises FormatError.
+
+    Takes no lock: somebody may append meanwhile. So a table is believed when it reads the same
+    twice, and the file's length is asked for after what may speak of bytes just written.
+    """
+    head = _read(file, 0, HEADER_SIZE)
+    header = parse_header(head, file.seek(0, os.SEEK_END))
+    length = header.dtotal * DESCRIPTOR_SIZE
+    table = b""
+    for _ in range(_READS):
+        before, table = table, _read(file, header.descroff, length)
+        if table == before:
+            break
     size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    header = parse_header(file.read(HEADER_SIZE), size)
-    file.seek(header.descroff)
-    table = file.read(header.dtotal * DESCRIPTOR_SIZE)
-    if len(table) != header.dtotal * DESCRIPTOR_SIZE:
+    if len(table) != length:
         raise FormatError(
             "the file ends inside the descriptor table", offset=header.descroff, field="descriptors"
         )
     return Image(header, parse_descriptors(table, header, size), size)
+
+
+def _read(file: BinaryIO, offset: int, length: int) -> bytes:
+    file.seek(offset)
+    return file.read(length)
 
 
 @contextmanager
