@@ -259,7 +259,8 @@ class Squashfs(FileSystem):
                     raise CorruptImageError(f"the folder {folder.path!r} has too long a name")
                 name, place = self._metadata.take(place, length + 1)
                 left -= _NAME.size + length + 1
-                # As the kernel wants them. And one name, compressed, would give millions of entries.
+                # The kernel wants them ascending; and one name, compressed, would else give
+                # millions of entries.
                 if name <= last:
                     raise CorruptImageError(
                         f"the folder {folder.path!r} holds the name {name!r} twice, or out of order"
