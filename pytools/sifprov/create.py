@@ -15,7 +15,7 @@ from sifprov.content import Deadline, Tree
 from sifprov.errors import FileError, MissingError, SifprovError
 from sifprov.model.record import CREATE, INPUT, OUTPUT, Origin, Record
 from sifprov.model.timestamp import from_ns
-from sifprov.newfile import new_file
+from sifprov.newfile import new_file, syncing
 from sifprov.partition import scan_partition
 from sifprov.records import append_record
 from sifprov.roles import Declaration, check_mount
@@ -93,7 +93,8 @@ def create_data(
         with new_file(path) as temporary:
             uuid, partition = _make(temporary, declaration, content, fs, descriptors, on_step)
             on_step("reading it back")
-            tree = scan_partition(temporary, partition, Deadline())
+            with syncing(temporary):
+                tree = scan_partition(temporary, partition, Deadline())
             if source is not None:
                 _add_origin(temporary, uuid, source, tree, content.timestamp)
     except ToolMissing as error:

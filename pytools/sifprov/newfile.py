@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -68,6 +69,27 @@ def sync(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def syncing(path: str) -> Iterator[None]:
+    """Lets the disk write the file during the `with`; afterwards it has. Raises OSError."""
+    failed: list[OSError] = []
+
+    def work() -> None:
+        try:
+            sync(path)
+        except OSError as error:
+            # The kernel tells of a failed write only once: it must not be lost.
+            failed.append(error)
+
+    # A daemon: whoever interrupts the program does not wait for the disk.
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    yield
+    thread.join()
+    if failed:
+        raise failed[0]
 
 
 def sync_folder(path: str) -> None:
