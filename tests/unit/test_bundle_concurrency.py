@@ -32,15 +32,21 @@ def test_64_processes_make_one_chain(tmp_path: Path) -> None:
         subprocess.Popen(argv, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(PROCESSES)
     ]
-    # A reader that takes no lock sees a whole chain at any time.
-    seen = 0
-    while any(process.poll() is None for process in running):
-        seen = max(seen, _check_chain(path))
     reported: list[str] = []
-    for process in running:
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == 0, err
-        reported += out.split()
+    seen = 0
+    try:
+        # A reader that takes no lock sees a whole chain at any time.
+        while any(process.poll() is None for process in running):
+            seen = max(seen, _check_chain(path))
+    finally:
+        for process in running:
+            try:
+                out, err = process.communicate(timeout=120)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                out, err = process.communicate()
+            assert process.returncode == 0, err
+            reported += out.split()
     assert len(set(reported)) == PROCESSES * EACH
     assert _check_chain(path, reported) == PROCESSES * EACH
     assert seen > 0
