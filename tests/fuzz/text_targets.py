@@ -127,7 +127,7 @@ _OPTIONS = ("exec", "run", "shell", "--bind", "-B", "--mount", ":image-src=/", "
             "-ceB", "--pwd", "--env", "app.sif", "\\x00")  # fmt: skip
 
 TARGETS = (
-    Target("redact", redaction, 80_000, max_len=256, words=_SECRETS),
+    Target("redact", redaction, 80_000, max_len=600, words=_SECRETS),
     Target("redact-time", redaction_time, 2_000, max_len=60, words=_SECRETS),
     Target("argv", command_line, 400_000, max_len=256, words=_OPTIONS),
     Target("terminal", terminal, 400_000, max_len=128),

@@ -12,10 +12,16 @@ import pytest
 
 from sifprov.filesystem import CorruptImageError
 from sifprov.filesystem.squashfs import Squashfs
+from sifprov.model.redact import redact
 from sifprov.sif import FsType, Partition
 
 LISTING = 64 << 20
 NONE = 2**64 - 1
+
+
+@pytest.mark.parametrize("secret", ["x" * 300, "x" * 200 + "@" + "y" * 100, "ya29." + "aB3/" * 400])
+def test_no_password_in_a_url_is_too_long_to_be_hidden(secret: str) -> None:
+    assert redact([f"https://user:{secret}@host/"])[0] == ("https://user:[redacted]@host/",)
 
 
 def metadata(data: bytes) -> bytes:

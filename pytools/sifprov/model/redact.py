@@ -68,14 +68,9 @@ _TOKENS = (
     r"AGE-SECRET-KEY-1[0-9A-Z]{20,}",
     r"eyJ[\w-]{8,999}\.[\w-]{8,}\.[\w-]*",
 )
+# scheme://user: with a password behind it, unlike a port
+_LOGIN = re.compile(r"(?<![\w+.-])[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:(?!\d{1,5}(?:/|\Z))")
 _SHAPES = (
-    # scheme://user:password@host; a password may hold unescaped @ and /, unlike a port
-    (
-        re.compile(
-            r"((?<![\w+.-])[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:)(?!\d{1,5}(?:/|\Z))\S{1,256}(?=@)"
-        ),
-        r"\1" + HIDDEN,
-    ),
     # A header's whole value, whatever its scheme, to the end of the line or of its quotes.
     (
         re.compile(r"(?i)((?<![\w-])(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)[^\n\"']+"),
@@ -145,11 +140,23 @@ def redact(argv: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
 
 def redact_text(text: str) -> str:
     """Returns `text`, one argument or one value, with the secrets in it replaced."""
+    if "://" in text:
+        text = re.sub(r"\S+", _hide_login, text)
     for shape, instead in _SHAPES:
         text = shape.sub(instead, text)
     text = _hide_values(text, _ASSIGNED)
     # A whole command in one argument (`sh -c "curl --token X"`).
     return _hide_values(text, _SPACED) if re.search(r"\s", text) else text
+
+
+def _hide_login(word: re.Match[str]) -> str:
+    """Hides the password of a URL up to the last @: it may hold unescaped @ and /."""
+    text = word.group()
+    end = text.rfind("@")
+    login = _LOGIN.search(text)
+    if not login or login.end() >= end:
+        return text
+    return text[: login.end()] + HIDDEN + text[end:]
 
 
 def _hide_values(text: str, names: re.Pattern[str]) -> str:
