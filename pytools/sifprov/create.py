@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from pyext2fs import Ext2fsError, ToolMissing
-from sifprov.build import BuildError, Content
 from sifprov.content import Deadline, Tree
 from sifprov.errors import FileError, MissingError, SifprovError
+from sifprov.fsbuild import BuildError, Content
 from sifprov.model.record import CREATE, INPUT, OUTPUT, Origin, Record
 from sifprov.model.timestamp import from_ns
 from sifprov.newfile import new_file, syncing
@@ -115,11 +115,11 @@ def _make(
     name, offset = declaration.to_name(), data_offset(descriptors)
     # Imported here: each costs only whom it serves.
     if fs == SQUASHFS:
-        from sifprov.build.squashfs import build_squashfs
+        from sifprov.fsbuild.squashfs import build_squashfs
 
         kind, size = FsType.SQUASHFS, build_squashfs(path, offset, content, on_step)
     else:
-        from sifprov.build.ext3 import build_ext3
+        from sifprov.fsbuild.ext3 import build_ext3
 
         kind, size = FsType.EXT3, build_ext3(path, offset, content, on_step)
     uuid, now = uuid4(), content.timestamp

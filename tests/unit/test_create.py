@@ -16,12 +16,12 @@ from pyext2fs.fsck import fsck
 from pyext2fs.mkfs import mkfs
 from pyext2fs.sizing import size_for
 from pyext2fs.superblock import superblock
-from sifprov.build import ext3
 from sifprov.cli import main
 from sifprov.content import Deadline, Tree, scan_folder
 from sifprov.create import Made, create_data
 from sifprov.errors import SifprovError
 from sifprov.filesystem.opening import open_container
+from sifprov.fsbuild import ext3
 from sifprov.records import read_records
 from sifprov.sif import open_image
 

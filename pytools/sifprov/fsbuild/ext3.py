@@ -12,8 +12,8 @@ from pyext2fs.nest import nest
 from pyext2fs.owner import set_owner
 from pyext2fs.resize import shrink_inside
 from pyext2fs.sizing import Sizing, estimate, size_for
-from sifprov.build import Content
-from sifprov.build.watch import watched
+from sifprov.fsbuild import Content
+from sifprov.fsbuild.watch import watched
 from sifprov.sif.format import PAGE, align
 
 # Small blocks keep small containers small. From some size on they cost more time than they save

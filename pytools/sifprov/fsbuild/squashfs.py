@@ -14,8 +14,8 @@ import tempfile
 from collections.abc import Callable
 
 from pyext2fs.mkfs import fingerprint
-from sifprov.build import BuildError, Content
 from sifprov.errors import MissingError
+from sifprov.fsbuild import BuildError, Content
 from sifprov.sif.format import PAGE, align
 
 _QUIET = ("-no-progress", "-quiet", "-no-recovery")
