@@ -147,13 +147,18 @@ func TestVersion(t *testing.T) {
 	if !strings.Contains(string(data), `VERSION = "`+version+`"`) {
 		t.Errorf("%s is not what version.py says", version)
 	}
-	mod, err := os.ReadFile("go.mod")
-	must(t, err)
-	adaptor, err := os.ReadFile("adaptor_singularity.go")
-	must(t, err)
-	_, after, _ := strings.Cut(string(adaptor), `pinnedVersion = "`)
-	pinned, _, _ := strings.Cut(after, `"`)
-	if !strings.Contains(string(mod), "singularity/v4 v"+pinned+"\n") {
-		t.Errorf("go.mod does not pin %s", pinned)
+	for adaptor, pin := range map[string]struct{ file, before string }{
+		"adaptor_singularity.go": {"go.mod", "singularity/v4 v"},
+		"adaptor_apptainer.go":   {"../tools/build-apptainer", "version="},
+	} {
+		source, err := os.ReadFile(adaptor)
+		must(t, err)
+		_, rest, found := strings.Cut(string(source), `Version: "`)
+		made, _, _ := strings.Cut(rest, `"`)
+		pinned, err := os.ReadFile(pin.file)
+		must(t, err)
+		if !found || !strings.Contains(string(pinned), pin.before+made+"\n") {
+			t.Errorf("%s is made for %q, which %s does not pin", adaptor, made, pin.file)
+		}
 	}
 }
