@@ -31,6 +31,11 @@ def command(argv: Iterable[str]) -> str:
     return printable(shlex.join(argv))
 
 
+def counted(count: int, noun: str) -> str:
+    """Returns `1 file`, `2 files`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def size(count: int) -> str:
     """Returns a size for people: `12 B`, `3.4 MiB`."""
     value = float(count)

@@ -50,6 +50,8 @@ DESCRIPTORS = 84
 # runtimes lock the partition's bytes.
 LOCK_START, LOCK_LENGTH = 0, HEADER_SIZE
 LOCK_TIMEOUT = 30.0
+# How often a name may lead to another file while an append waits for the lock.
+_ATTEMPTS = 5
 # <asm-generic/fcntl.h>; Python's fcntl module names them from 3.9 on where libc does.
 F_OFD_SETLK = getattr(fcntl, "F_OFD_SETLK", 37)
 
@@ -125,19 +127,30 @@ def append(
     table is full. `now` is in seconds since the epoch.
     Raises FileError; the container then holds what it held.
     """
-    with open_file(path, write=True) as file, locked(file, path):
-        try:
-            image, writer = load(file), disk(file.fileno())
-            if not image.free_slots():
-                merge = make_room(file, image)
-                if merge:
-                    merge_objects(writer, image, merge, now)
-                    image = load(file)
-            return _append(writer, image, build(file, image), now)
-        except FormatError as error:
-            raise FileError(f"{path}: {error}") from error
-        except OSError as error:
-            raise FileError(f"{path}: cannot write: {error.strerror or error}") from error
+    for _ in range(_ATTEMPTS):
+        with open_file(path, write=True) as file, locked(file, path):
+            if _replaced(file, path):
+                continue  # grown while we waited: another file has the name now
+            try:
+                image, writer = load(file), disk(file.fileno())
+                if not image.free_slots():
+                    merge = make_room(file, image)
+                    if merge:
+                        merge_objects(writer, image, merge, now)
+                        image = load(file)
+                return _append(writer, image, build(file, image), now)
+            except FormatError as error:
+                raise FileError(f"{path}: {error}") from error
+            except OSError as error:
+                raise FileError(f"{path}: cannot write: {error.strerror or error}") from error
+    raise FileError(f"{path}: is replaced again and again", hint="try again")
+
+
+def _replaced(file: BinaryIO, path: str) -> bool:
+    try:
+        return not os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror}") from error
 
 
 def _append(disk: Disk, image: Image, new: NewObject, now: int) -> Descriptor:

@@ -14,7 +14,7 @@ from sifprov.layouts import find_layout
 from sifprov.model.record import INPUT, OUTPUT
 from sifprov.sif.write import DESCRIPTORS
 from sifprov.sizes import parse_size
-from sifprov.terminal import printable, size
+from sifprov.terminal import counted, printable, size
 
 
 @click.command("create")
@@ -108,7 +108,7 @@ def command(
     elif not quiet:
         files = sum(1 for e in made.tree.entries if e.kind in "fx")
         click.echo(
-            f"made {printable(out)}: {declared.role} container, {files} files, "
+            f"made {printable(out)}: {declared.role} container, {counted(files, 'file')}, "
             f"{size(made.tree.size)} in a partition of {size(made.partition.size)}"
         )
         click.echo(f"bind it with -B {printable(bind)}")

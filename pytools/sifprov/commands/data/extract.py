@@ -9,7 +9,7 @@ import click
 from sifprov.commands.progress import steps
 from sifprov.extract import extract
 from sifprov.sizes import parse_size
-from sifprov.terminal import printable, size
+from sifprov.terminal import counted, printable, size
 
 _SHOWN = 5
 
@@ -69,6 +69,6 @@ def command(
         )
     if not quiet:
         click.echo(
-            f"extracted {done.files} files, {done.folders} folders and {done.links} symbolic "
-            f"links, {size(done.size)}, to {printable(target)}"
+            f"extracted {counted(done.files, 'file')}, {counted(done.folders, 'folder')} and "
+            f"{counted(done.links, 'symbolic link')}, {size(done.size)}, to {printable(target)}"
         )
