@@ -103,7 +103,7 @@ def sif_records(data: bytes) -> None:
 
 
 def sif_append(data: bytes) -> None:
-    """A record that is appended to any SIF is there, and nothing else is lost; or it holds what it held.
+    """A record that is appended to any SIF is there, and nothing is lost; or all is as it was.
 
     In a full table this bundles what can be bundled.
     """
