@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 import time
 import tracemalloc
 import zlib
@@ -68,3 +69,20 @@ def test_names_without_end_cost_no_memory(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert time.process_time() - begin < 2
+
+
+def test_links_that_go_back_and_forth_cost_no_time(tmp_path: Path) -> None:
+    """Each step once read the whole folder: minutes for a file of some kilobytes."""
+    tree = tmp_path / "tree"
+    (tree / "d").mkdir(parents=True)
+    for number in range(1000):
+        (tree / f"file{number}").touch()
+    for number in range(30):
+        target = f"link{number + 1}" if number < 29 else "file7"
+        (tree / f"link{number}").symlink_to("d/../" * 600 + target)
+    image = tmp_path / "image"
+    subprocess.run(["mksquashfs", tree, image, "-quiet", "-no-progress"], check=True)
+    begin = time.process_time()
+    with Squashfs(str(image), Partition(1, 0, image.stat().st_size, FsType.SQUASHFS)) as fs:
+        assert fs.lookup(b"link0").path == b"file7"
+    assert time.process_time() - begin < 5

@@ -133,13 +133,15 @@ class FileSystem(ABC):
         parent of the root. `follow`: resolve a symbolic link in the last place too."""
         todo = [part for part in reversed(path.split(b"/")) if part not in (b"", b".")]
         at = [self.root]
+        # A folder is read once: links that go back and forth could ask for it a million times.
+        listed: dict[int, dict[bytes, Node]] = {}
         links = 0
         while todo:
             part = todo.pop()
             if part == b"..":
                 at = at[:-1] or at
                 continue
-            node = self._child(at[-1], part, path)
+            node = self._child(at[-1], part, path, listed)
             if node.is_link and (todo or follow):
                 links += 1
                 if links > _MAX_LINKS:
@@ -151,13 +153,16 @@ class FileSystem(ABC):
                 at.append(node)
         return at[-1]
 
-    def _child(self, folder: Node, name: bytes, path: bytes) -> Node:
+    def _child(
+        self, folder: Node, name: bytes, path: bytes, listed: dict[int, dict[bytes, Node]]
+    ) -> Node:
         if not folder.is_dir:
             raise FileError(f"{_shown(path)}: {_shown(folder.path)} is no folder")
-        for node in self.children(folder):
-            if node.name == name:
-                return node
-        raise FileError(f"{_shown(path)}: no such file in the container")
+        if folder.ino not in listed:
+            listed[folder.ino] = {node.name: node for node in self.children(folder)}
+        if name not in listed[folder.ino]:
+            raise FileError(f"{_shown(path)}: no such file in the container")
+        return listed[folder.ino][name]
 
 
 def check_names(folder: bytes, names: Iterable[bytes]) -> None:
