@@ -124,10 +124,9 @@ def redact(argv: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
     changed: list[int] = []
     before: str | None = None
     for place, argument in enumerate(argv):
-        if before and not argument.startswith("--") and not _is_harmless(before, argument):
+        clean = redact_text(argument)
+        if before and not clean.startswith("--") and not _is_harmless(before, argument):
             clean = HIDDEN
-        else:
-            clean = redact_text(argument)
         option = _OPTION.fullmatch(argument)
         before = None
         if option and not option.group(2) and secret_name(option.group(1)):
