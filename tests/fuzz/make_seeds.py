@@ -17,6 +17,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from pyext2fs._inodes import Inodes, put_time
 from pyext2fs.debugfs import Debugfs
 from sifprov.bundle import pack
 from sifprov.model.canonical import dumps
@@ -184,10 +185,18 @@ def filesystem_seeds(scratch: Path) -> None:
     image.write_bytes(bytes(size))
     subprocess.run(
         ["mke2fs", "-q", "-F", "-b", "1024", "-I", "256", "-N", "24", "-m", "0",
+         "-U", str(OUT), "-E", f"hash_seed={OUT},root_owner=0:0",
          "-O", "none,filetype,sparse_super", "-d", str(source), str(image)],
         check=True,
         env={**os.environ, "MKE2FS_CONFIG": "/dev/null", "E2FSPROGS_FAKE_TIME": str(NOW)},
     )  # fmt: skip
+    with image.open("r+b") as file:
+        # mke2fs copies the source's ctime, which nobody can set.
+        inodes = Inodes(file.fileno(), 0)
+        for number in list(inodes.used()):
+            inode = inodes.read(number)
+            put_time(inode, "ctime", NOW * 10**9)
+            inodes.write(number, inode)
     (HERE / "base.ext3.gz").write_bytes(gzip.compress(image.read_bytes(), 9, mtime=0))
     with Debugfs(image) as fs:
         session = fs._session
