@@ -21,6 +21,7 @@ from sifprov.records import append_record, read_records
 from sifprov.sif import Descriptor, Image, open_image
 from sifprov.sif.format import ARCHITECTURES, GROUP_MASK, Header
 from tests.corpus.build import CORPUS, CannotBuildError, build
+from tests.real.conftest import tool
 from tests.unit.sifs import NOW, run_record
 
 TYPES = dict(
@@ -44,30 +45,67 @@ SBOMS = dict(
 NO_TIME = -62135596800
 
 
+# Apptainer knows no OCI-SIF.
+WRITTEN = [("singularity", name) for name in CORPUS] + [
+    ("apptainer", name) for name in CORPUS if name != "oci"
+]
+
+
 @pytest.fixture(scope="module")
-def corpus(singularity: str, busybox_sif: str) -> Iterator[dict[str, Path | CannotBuildError]]:
+def corpora(
+    singularity: str, busybox_sif: str
+) -> Iterator[dict[str, tuple[str, dict[str, Path | CannotBuildError]]]]:
+    """For each runtime its path, and what it wrote of the corpus."""
+    found = {}
     with tempfile.TemporaryDirectory(prefix="sifprov-corpus-") as folder:
-        made = dict(build(singularity, Path(busybox_sif), Path(folder)))
-        assert sum(isinstance(m, Path) for m in made.values()) >= len(CORPUS) - 2, made
-        yield made
+        paths = {
+            "singularity": singularity,
+            "apptainer": tool("build-apptainer", "--find") + "/apptainer",
+        }
+        for name, path in paths.items():
+            place = Path(folder) / name
+            place.mkdir()
+            made = dict(build(path, Path(busybox_sif), place))
+            assert sum(isinstance(m, Path) for m in made.values()) >= len(CORPUS) - 2, made
+            found[name] = path, made
+        yield found
 
 
-@pytest.fixture(params=CORPUS)
-def sif(request: pytest.FixtureRequest, corpus: dict[str, Path | CannotBuildError]) -> Path:
-    made = corpus[request.param]
+@pytest.fixture(params=WRITTEN, ids="-".join)
+def written(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """The runtime that wrote the file, and which one of the corpus it is."""
+    pair: tuple[str, str] = request.param
+    return pair
+
+
+@pytest.fixture
+def writer(
+    written: tuple[str, str],
+    corpora: dict[str, tuple[str, dict[str, Path | CannotBuildError]]],
+) -> str:
+    return corpora[written[0]][0]
+
+
+@pytest.fixture
+def sif(
+    written: tuple[str, str],
+    corpora: dict[str, tuple[str, dict[str, Path | CannotBuildError]]],
+) -> Path:
+    corpus, name = corpora[written[0]][1], written[1]
+    made = corpus[name]
     if isinstance(made, CannotBuildError):
-        if request.param == "encrypted":
+        if name == "encrypted":
             # Not the runtime is missing, but a capability; the by-hand twin stands in for it.
             print(f"not built here: {made}")
             stand_in = corpus["encrypted-by-hand"]
             assert isinstance(stand_in, Path)
             return stand_in
-        pytest.skip(f"{request.param}: {made}")
+        pytest.skip(f"{name}: {made}")
     return made
 
 
-def runtime(singularity: str, *argv: str | Path) -> bytes:
-    done = subprocess.run([singularity, "sif", *argv], capture_output=True, timeout=60, check=True)
+def runtime(writer: str, *argv: str | Path) -> bytes:
+    done = subprocess.run([writer, "sif", *argv], capture_output=True, timeout=60, check=True)
     return done.stdout
 
 
@@ -76,34 +114,34 @@ def read(path: Path) -> Image:
         return image
 
 
-def test_the_header(singularity: str, sif: Path) -> None:
+def test_the_header(writer: str, sif: Path) -> None:
     image = read(sif)
-    assert header_text(image.header).encode() == runtime(singularity, "header", sif).rstrip(b"\n")
+    assert header_text(image.header).encode() == runtime(writer, "header", sif).rstrip(b"\n")
 
 
-def test_the_list(singularity: str, sif: Path) -> None:
-    lines = runtime(singularity, "list", sif).decode().splitlines()
+def test_the_list(writer: str, sif: Path) -> None:
+    lines = runtime(writer, "list", sif).decode().splitlines()
     assert [list_line(d) for d in read(sif).descriptors] == lines[3:]
 
 
-def test_each_object(singularity: str, sif: Path) -> None:
+def test_each_object(writer: str, sif: Path) -> None:
     for item in read(sif).descriptors:
-        told = runtime(singularity, "info", str(item.id), sif).decode(errors="surrogateescape")
+        told = runtime(writer, "info", str(item.id), sif).decode(errors="surrogateescape")
         assert info(item) == dict(_fields(told)), item.id
 
 
-def test_every_byte(singularity: str, sif: Path) -> None:
+def test_every_byte(writer: str, sif: Path) -> None:
     image = read(sif)
     with sif.open("rb") as file:
         for item in image.descriptors:
             data = os.pread(file.fileno(), item.size, item.offset)
-            dumped = runtime(singularity, "dump", str(item.id), sif)
+            dumped = runtime(writer, "dump", str(item.id), sif)
             assert hashlib.sha256(data).digest() == hashlib.sha256(dumped).digest(), item.id
             assert len(data) == len(dumped) == item.size
 
 
 def test_the_runtime_still_agrees_behind_our_records(
-    singularity: str, sif: Path, tmp_path: Path
+    writer: str, sif: Path, tmp_path: Path
 ) -> None:
     """Whatever it was, after our appends both read the same, and its objects are as they were."""
     copy = tmp_path / "copy.sif"
@@ -119,8 +157,8 @@ def test_the_runtime_still_agrees_behind_our_records(
                 now=NOW + number,
             )[1]
         )
-    test_the_header(singularity, copy)
-    test_the_list(singularity, copy)
+    test_the_header(writer, copy)
+    test_the_list(writer, copy)
     with open_image(str(copy)) as (file, image):
         assert [s.digest for s in read_records(file, image)] == made
         now = {d.id: d for d in image.descriptors}
