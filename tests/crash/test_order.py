@@ -13,9 +13,17 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+
+from pyext2fs.fsck import fsck
+from sifprov.content import Deadline
+from sifprov.partition import scan_partition
+from sifprov.sif import FsType
+from sifprov.trail import read_carrier
 
 WRITES = {"write", "pwrite64", "writev", "pwritev", "ftruncate", "fallocate", "copy_file_range"}
 WRITES |= {"sendfile"}
@@ -58,29 +66,63 @@ def trace(folder: Path, *argv: str) -> list[tuple[str, str]]:
     return [m.groups() for m in map(CALL.match, lines) if m]  # type: ignore[misc]
 
 
+def states(calls: list[tuple[str, str]], target: Path) -> Iterator[set[str]]:
+    """Replays every prefix of the calls; yields what the name may lead to when it ends there.
+
+    `old` is what the name led to before (or nothing), `new` the whole new file, `torn` a new
+    file of which some write, not synced by then, may be missing, and `touched` an old file that was
+    written to. Between two syncs the kernel may do anything in any order: a write or a name
+    that no sync has settled may be on the disk or not.
+    """
+    found = {"old"}
+    named_by = f'"(?:{re.escape(str(target))}|{re.escape(target.name)})"$'
+    # The file that gets the name, by its name until then.
+    naming = [a for n, a in calls if n in NAMES and re.search(named_by, a.partition(")")[0])]
+    assert len(naming) == 1, naming
+    first = re.search(r'"([^"]*)"', naming[0])
+    assert first
+    new = f"<{target.parent / first.group(1)}>"
+    pending = 0
+    for name, arguments in calls:
+        file = arguments.split(",")[0]
+        if name in WRITES and new in file:
+            pending += 1
+            if "new" in found:
+                found = (found - {"new"}) | {"torn"}
+        elif name in WRITES and f"<{target}>" in file:
+            # What lost its name may be written to once the folder's sync has settled that.
+            if "(deleted)" not in file or "old" in found:
+                found |= {"touched"}
+        elif name in SYNCS and new in file:
+            pending = 0
+        elif name in NAMES and arguments is naming[0]:
+            found |= {"torn"} if pending else {"new"}
+        elif name in SYNCS and f"<{target.parent}>" in file and found - {"old"}:
+            found -= {"old"}
+        # A mapping that could write would pass by everything that is looked at here.
+        assert not (name == "mmap" and new in arguments and "PROT_WRITE" in arguments)
+        yield set(found)
+
+
 def check_order(calls: list[tuple[str, str]], target: Path) -> None:
-    naming = [
-        i
-        for i, (name, arguments) in enumerate(calls)
-        if name in NAMES and re.search(rf'"(?:{re.escape(str(target))}|{target.name})"', arguments)
-    ]
-    assert len(naming) == 1, [calls[i] for i in naming]
-    at = naming[0]
-    # The new file's name until then.
-    match = re.search(r'"([^"]*)"', calls[at][1])
-    assert match
-    new = f"{target.parent / match.group(1)}>"
-    writes = [i for i, (n, a) in enumerate(calls) if n in WRITES and new in a.split(",")[0]]
-    syncs = [i for i, (n, a) in enumerate(calls) if n in SYNCS and new in a]
-    # A mapping that could write would pass by everything that is looked at here.
-    assert not [a for n, a in calls if n == "mmap" and new in a and "PROT_WRITE" in a]
-    before = [i for i in writes if i < at]
-    assert before, "nothing was written into the new file"
-    assert any(max(before) < sync < at for sync in syncs), "its name comes before its sync"
-    after = [i for i in writes if i > at and str(target) in calls[i][1]]
-    assert not after, [calls[i] for i in after]
-    folders = [i for i, (n, a) in enumerate(calls) if n in SYNCS and f"<{target.parent}>" in a]
-    assert any(i > at for i in folders), "the folder is not synced"
+    seen = list(states(calls, target))
+    assert seen[0] == {"old"}
+    assert all(state <= {"old", "new"} for state in seen), next(
+        calls[i] for i, state in enumerate(seen) if not state <= {"old", "new"}
+    )
+    # In the end it is settled.
+    assert seen[-1] == {"new"}
+
+
+def check_whole(path: Path, records: list[UUID]) -> None:
+    """The new file itself: it opens, has its records, and its file system is clean."""
+    carrier = read_carrier(str(path))
+    assert [record.id for _, record in carrier.good] == records
+    partition = carrier.identity.partition
+    assert partition
+    if partition.fs == FsType.EXT3:
+        assert fsck(path, partition.offset, "check").clean
+    scan_partition(str(path), partition, Deadline())
 
 
 @pytest.fixture
@@ -90,22 +132,52 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def ids(path: Path) -> list[UUID]:
+    return [record.id for _, record in read_carrier(str(path)).good]
+
+
 @pytest.mark.parametrize("kind", ["ext3", "squashfs"])
 def test_create(folder: Path, kind: str) -> None:
     argv = ["data", "create", "a.sif", "--from", "data", "--mount", "/Inputs", "--fs", kind]
     check_order(trace(folder, *argv), folder / "a.sif")
+    assert len(ids(folder / "a.sif")) == 1
+    check_whole(folder / "a.sif", ids(folder / "a.sif"))
 
 
 def test_seal(folder: Path) -> None:
     trace(folder, "data", "create", "a.sif", "--from", "data", "--mount", "/Inputs")
+    before = ids(folder / "a.sif")
     check_order(trace(folder, "data", "seal", "a.sif", "b.sif"), folder / "b.sif")
+    assert ids(folder / "b.sif")[:-1] == before
+    check_whole(folder / "b.sif", ids(folder / "b.sif"))
 
 
-def test_grow_leaves_the_old_file_alone_until_the_new_one_has_its_name(folder: Path) -> None:
+def test_grow(folder: Path) -> None:
     target = folder / "a.sif"
     trace(folder, "data", "create", "a.sif", "--from", "data", "--mount", "/Inputs")
-    calls = trace(folder, "data", "grow", "a.sif", "--to", "8M")
-    check_order(calls, target)
-    at = next(i for i, (n, a) in enumerate(calls) if n in NAMES and "a.sif" in a)
-    early = [c for c in calls[:at] if c[0] in WRITES and f"<{target}>" in c[1].split(",")[0]]
-    assert not early, early
+    before = ids(target)
+    check_order(trace(folder, "data", "grow", "a.sif", "--to", "8M"), target)
+    check_whole(target, before)
+
+
+WRITE, SYNC, NAME = ("pwrite64", "3</d/.n>, ..."), ("fsync", "3</d/.n>) = 0"), (
+    "link", '".n", "a.sif") = 0',
+)  # fmt: skip
+FOLDER = ("fsync", "4</d>) = 0")
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [WRITE, NAME, FOLDER],  # never synced
+        [WRITE, SYNC, WRITE, NAME, FOLDER],  # not all of it
+        [WRITE, SYNC, NAME, FOLDER, WRITE],  # written to afterwards
+        [WRITE, SYNC, NAME],  # its name is not settled
+        [WRITE, SYNC, ("pwrite64", "5</d/a.sif>, ..."), NAME, FOLDER],  # the old one is touched
+        [WRITE, SYNC, NAME, ("pwrite64", "5</d/a.sif>(deleted), ..."), FOLDER],  # too early
+    ],
+)
+def test_a_wrong_order_is_found(calls: list[tuple[str, str]]) -> None:
+    check_order([WRITE, SYNC, NAME, FOLDER], Path("/d/a.sif"))
+    with pytest.raises(AssertionError):
+        check_order(calls, Path("/d/a.sif"))
