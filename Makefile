@@ -98,6 +98,11 @@ bench-sif: setup ## how long an append takes, beside bare writes
 	$(call step,append benchmark)
 	@$(BIN)/python -m tests.bench.bench_sif
 
+.PHONY: bench-extract
+bench-extract: setup ## how long extraction takes, beside cp -r
+	$(call step,extraction benchmark)
+	@$(BIN)/python -m tests.bench.bench_extract
+
 .PHONY: bench-space
 bench-space: setup ## what a container costs in bytes, and making it in time
 	$(call step,space benchmark)

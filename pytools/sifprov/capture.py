@@ -35,7 +35,7 @@ from sifprov.partition import scan_partition
 from sifprov.records import append_record
 from sifprov.runtime.argv import parse
 from sifprov.runtime.mounts import find_mount
-from sifprov.sif import FsType, open_image
+from sifprov.sif import FsType, Image, open_image
 from sifprov.version import VERSION
 
 
@@ -291,12 +291,7 @@ def _run(request: CaptureRequest, end: CaptureEnd) -> Run:
     )
 
 
-def deliver(
-    path: str,
-    record: Record,
-    *,
-    keep: Callable[[str, Record], str] = spool.save,
-) -> Written:
+def deliver(path: str, record: Record) -> Written:
     """Appends `record` to the container at `path`; into the spool when that cannot take it.
 
     The container must still be the one that the record is for.
@@ -304,7 +299,7 @@ def deliver(
     try:
         stored, digest = append_to(path, record)
     except FileError as error:
-        keep(path, record)
+        spool.save(path, record)
         return Written(path, record, None, str(error))
     return Written(path, stored, digest, None)
 
@@ -312,8 +307,8 @@ def deliver(
 def append_to(path: str, record: Record) -> tuple[Record, str]:
     """Appends `record` behind the newest one of the container at `path`. Raises FileError."""
 
-    def build(image: object, previous: str | None) -> Record:
-        uuid = image.header.uuid  # type: ignore[attr-defined]
+    def build(image: Image, previous: str | None) -> Record:
+        uuid = image.header.uuid
         if uuid != record.container:
             raise FileError(f"{path}: this is another container now ({uuid})")
         return replace(record, previous=previous)

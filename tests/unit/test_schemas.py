@@ -33,7 +33,8 @@ from sifprov.content import make_tree, plain_entry
 from sifprov.locate import Found
 from sifprov.model.record import NOT_STARTED, SIGNALED, UNKNOWN, Record, Replay
 from sifprov.model.request import parse_end, parse_request
-from sifprov.rerun import Plan, Verdict
+from sifprov.plan import Plan
+from sifprov.rerun import Verdict
 from sifprov.runtime.find import Runtime
 from sifprov.trail import read_trail
 

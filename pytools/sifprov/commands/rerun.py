@@ -12,7 +12,8 @@ from sifprov.commands.progress import steps
 from sifprov.compare import DIFFERS, ONLY_FIRST, ONLY_SECOND, SAME, FileVerdict
 from sifprov.errors import Exit
 from sifprov.model.canonical import Json, text_to_json
-from sifprov.rerun import Options, Verdict, execute, plan
+from sifprov.plan import Options, plan
+from sifprov.rerun import Verdict, execute
 from sifprov.terminal import command as command_line
 from sifprov.terminal import printable, size
 
