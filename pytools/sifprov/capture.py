@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from sifprov import spool
 from sifprov.content import Deadline, TooLateError, Tree, image_digest, scan_folder
 from sifprov.errors import FileError, SifprovError
-from sifprov.identity import Identity, identify
+from sifprov.identity import Identity, describe, identify
 from sifprov.model.record import (
     APPLICATION,
     INPUT,
@@ -119,8 +119,7 @@ def _bound(request: CaptureRequest, place: int, bind: Bind) -> Bound:
             break
     else:
         writable = not bind.read_only
-    part = int(bind.id) if bind.id and bind.id.isdigit() else None
-    identity = identify(path, part)
+    identity = identify(path, bind.partition_id)
     # A sealed container cannot be written, however it was bound, and whatever role it declares.
     if identity.partition and identity.partition.fs == FsType.SQUASHFS:
         writable = False
@@ -140,25 +139,7 @@ def _application(path: str, deadline: Deadline) -> Container:
             reason = str(error)
     elif reason is None:
         reason = "no system partition"
-    return _container(APPLICATION, identity, digest, reason)
-
-
-def _container(role: str, identity: Identity, digest: str | None, reason: str | None) -> Container:
-    return Container(
-        role=role,
-        name=identity.name,
-        path=identity.path,
-        uuid=identity.uuid,
-        created=identity.created,
-        modified=identity.modified,
-        mount=None,
-        source=None,
-        writable=False,
-        read_only_added=False,
-        digest=digest,
-        reason=None if digest else reason,
-        record=identity.record,
-    )
+    return describe(APPLICATION, identity, digest, reason)
 
 
 def _too_late() -> str:
@@ -234,8 +215,8 @@ def _after(bound: Bound, end: CaptureEnd, deadline: Deadline, *, live: bool) -> 
     if not bound.writable:
         return bound
     # Its header may have changed during the run: another program may have written into it.
-    part = int(bound.bind.id) if bound.bind.id and bound.bind.id.isdigit() else None
-    bound = replace(bound, identity=identify(bound.identity.path, part))
+    identity = identify(bound.identity.path, bound.bind.partition_id)
+    bound = replace(bound, identity=identity)
     if end.outcome == UNKNOWN:
         return replace(bound, reason="the runtime was killed; the application may still be writing")
     return _with_content(bound, deadline, live=live)
@@ -256,7 +237,7 @@ def _role(bound: Bound, began: int) -> str:
 def _data_container(bound: Bound, role: str) -> Container:
     digest = bound.tree.digest if bound.tree else None
     return replace(
-        _container(role, bound.identity, digest, bound.reason),
+        describe(role, bound.identity, digest, bound.reason),
         mount=bound.bind.destination,
         source=bound.bind.image_src or "/",
         writable=bound.writable,

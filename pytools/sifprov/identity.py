@@ -8,6 +8,7 @@ from typing import BinaryIO
 from uuid import UUID
 
 from sifprov.errors import FileError
+from sifprov.model.record import Container
 from sifprov.model.timestamp import from_seconds
 from sifprov.records import newest_digest
 from sifprov.roles import Declaration, parse_declaration
@@ -69,6 +70,27 @@ def identify_image(
         partition=find_partition(image, partition_id),
         system=_system(image),
         record=newest_digest(file, image),
+    )
+
+
+def describe(
+    role: str, identity: Identity, digest: str | None, reason: str | None = None
+) -> Container:
+    """Returns a container as records name it, bound nowhere."""
+    return Container(
+        role=role,
+        name=identity.name,
+        path=identity.path,
+        uuid=identity.uuid,
+        created=identity.created,
+        modified=identity.modified,
+        mount=None,
+        source=None,
+        writable=False,
+        read_only_added=False,
+        digest=digest,
+        reason=None if digest else reason,
+        record=identity.record,
     )
 
 

@@ -19,8 +19,8 @@ from sifprov.content import Deadline, Tree
 from sifprov.errors import FileError, FormatError
 from sifprov.filesystem.opening import open_filesystem
 from sifprov.groups import by_offset, open_group, signed_groups
-from sifprov.identity import Identity, identify_image
-from sifprov.model.record import CREATE, INPUT, Container, Origin, Record
+from sifprov.identity import Identity, describe, identify_image
+from sifprov.model.record import CREATE, INPUT, Origin, Record
 from sifprov.model.timestamp import from_ns
 from sifprov.newfile import new_file
 from sifprov.partition import scan_partition
@@ -149,22 +149,6 @@ def _origin(uuid: UUID, original: Identity, tree: Tree) -> Record:
         version=VERSION,
         run=None,
         origin=Origin(source=source, digest=tree.digest),
-        containers=(
-            Container(
-                role=INPUT,
-                name=original.name,
-                path=source,
-                uuid=original.uuid,
-                created=original.created,
-                modified=original.modified,
-                mount=None,
-                source=None,
-                writable=False,
-                read_only_added=False,
-                digest=tree.digest,
-                reason=None,
-                record=original.record,
-            ),
-        ),
+        containers=(replace(describe(INPUT, original, tree.digest), path=source),),
         replays=None,
     )

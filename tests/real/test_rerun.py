@@ -16,6 +16,13 @@ def done(job: Job) -> Job:
     return job
 
 
+def change_a_byte(image: Path) -> None:
+    """Changes the first byte of the text that stands in a data container."""
+    data = image.read_bytes()
+    place = data.index(INPUT_TEXT.encode())
+    image.write_bytes(data[:place] + b"O" + data[place + 1 :])
+
+
 def test_a_replay_is_the_same_and_says_whose_it_is(done: Job) -> None:
     before = done.path("output.sif").read_bytes()
     shown = done.cli("rerun", "output.sif").expect(0)
@@ -55,10 +62,7 @@ def test_containers_may_have_moved(done: Job) -> None:
 
 
 def test_a_changed_byte_of_the_input_is_found(done: Job) -> None:
-    image = done.path("input.sif")
-    data = image.read_bytes()
-    place = data.index(INPUT_TEXT.encode())
-    image.write_bytes(data[:place] + b"O" + data[place + 1 :])
+    change_a_byte(done.path("input.sif"))
 
     refused = done.cli("rerun", "output.sif").expect(3)
     assert "not the recorded" in refused.stderr
@@ -71,10 +75,7 @@ def test_a_changed_byte_of_the_input_is_found(done: Job) -> None:
 
 
 def test_an_output_that_was_changed_afterwards_is_told(done: Job) -> None:
-    image = done.path("output.sif")
-    data = image.read_bytes()
-    place = data.index(INPUT_TEXT.encode())
-    image.write_bytes(data[:place] + b"O" + data[place + 1 :])
+    change_a_byte(done.path("output.sif"))
     shown = done.cli("rerun", "output.sif").expect(1)
     assert "not the recorded" in shown.stdout
     assert shown.stdout.splitlines()[-1] == "differs"

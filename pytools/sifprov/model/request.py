@@ -25,6 +25,11 @@ class Bind:
     read_only: bool
     read_only_added: bool
 
+    @property
+    def partition_id(self) -> int | None:
+        """The object id that `id` names; None for the first data partition."""
+        return int(self.id) if self.id and self.id.isdigit() else None
+
 
 @dataclass(frozen=True)
 class BoundImage:
