@@ -1,0 +1,202 @@
+"""What a user or a site has set: two small files and a few environment variables.
+
+Each counts more than the one before: `/etc/sifprov/config.ini`, `~/.config/sifprov/config.ini`,
+the variables. Command-line options count more than all of them. The keys are described in
+docs/reference.md ("Settings").
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sifprov.errors import FileError
+
+SITE_FILE = "/etc/sifprov/config.ini"
+SECTION = "capture"
+FULL, FAST, NONE = "full", "fast", "none"
+_MAX_FILE = 64 * 1024
+_YES_NO = {"yes": True, "no": False}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What holds for this user. `warnings`: one line each about what was left out.
+
+    `digest`: how content is digested. `cache`: whether digests are remembered. `ro_inputs`: whether
+    `ro` is added to declared inputs. `environment`: names that a record may hold besides the
+    default ones; a trailing `*` stands for any rest. `metadata`: absolute path of the container
+    that takes the records, or empty. `log_bytes`: how much of the application's output is kept.
+    """
+
+    digest: str = FAST
+    cache: bool = True
+    ro_inputs: bool = True
+    environment: tuple[str, ...] = ()
+    metadata: str = ""
+    log_bytes: int = 1024 * 1024
+    warnings: tuple[str, ...] = ()
+
+
+def load(environ: Mapping[str, str] | None = None, *, site: str = SITE_FILE) -> Settings:
+    """Returns the settings of the user whose environment is `environ` (by default ours).
+
+    A file that others could have written is left out, with a warning. Raises FileError for an
+    unknown key or a value that cannot be, naming file, section and key.
+    """
+    environ = os.environ if environ is None else environ
+    found: dict[str, Any] = {}
+    warnings: list[str] = []
+    for path, owner in ((site, 0), (user_file(environ), os.getuid())):
+        try:
+            text = _read(path, owner) if path else None
+        except FileError as error:
+            warnings.append(f"{error}; it is left out")
+            continue
+        if text is not None:
+            found.update(_parse(path, text))
+    for name, (key, convert) in _VARIABLES.items():
+        if name in environ:
+            found[key] = _converted(convert, environ[name], f"${name}")
+    return Settings(**found, warnings=tuple(warnings))
+
+
+def load_or_default(environ: Mapping[str, str] | None = None, *, site: str = SITE_FILE) -> Settings:
+    """As `load`, but what would be an error is a warning, and then nothing is set."""
+    try:
+        return load(environ, site=site)
+    except FileError as error:
+        return replace(Settings(), warnings=(f"{error}; no setting is used",))
+
+
+def user_file(environ: Mapping[str, str]) -> str:
+    """Returns where the user's own file is, or would be; empty for a user without a home."""
+    # By the XDG Base Directory Specification a relative path is no path.
+    base = environ.get("XDG_CONFIG_HOME", "")
+    if not base.startswith("/"):
+        home = home_folder(environ)
+        base = os.path.join(home, ".config") if home else ""
+    return os.path.join(base, "sifprov", "config.ini") if base else ""
+
+
+def home_folder(environ: Mapping[str, str]) -> str:
+    """Returns the user's home by HOME, else by the password database; empty when there is none."""
+    home = environ.get("HOME", "")
+    if not home.startswith("/"):
+        import pwd
+
+        try:
+            home = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:  # a user may have no entry there, as in some containers
+            return ""
+    return home if home.startswith("/") else ""
+
+
+def _read(path: str, owner: int) -> str | None:
+    """Returns a file's text, None where there is none. Raises FileError."""
+    try:
+        # O_NONBLOCK: a FIFO must not make us wait.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror}") from error
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise FileError(f"{path}: no regular file")
+        if status.st_uid != owner or status.st_mode & 0o022:
+            whose = "root" if owner == 0 else "you"
+            raise FileError(f"{path}: others than {whose} could have written it")
+        data = file.read(_MAX_FILE + 1)
+    if len(data) > _MAX_FILE:
+        raise FileError(f"{path}: more than {_MAX_FILE} bytes")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path}: not UTF-8") from error
+
+
+def _parse(path: str, text: str) -> dict[str, Any]:
+    import configparser  # only who has a file pays for it
+
+    # No section whose keys hold everywhere, and no `%` of its own meaning.
+    parser = configparser.RawConfigParser(default_section="\0", delimiters=("=",))
+    try:
+        parser.read_string(text, source=path)
+    except configparser.Error as error:
+        raise FileError(f"{path}: {' '.join(str(error).split())}") from error
+    found: dict[str, Any] = {}
+    for section in parser.sections():
+        if section != SECTION:
+            raise FileError(
+                f"{path}: unknown section [{section}]", hint=f"the only section is [{SECTION}]"
+            )
+        for key, value in parser.items(section):
+            where = f"{path}: [{section}] {key}"
+            if key not in _KEYS:
+                raise FileError(f"{where}: unknown key", hint=f"known are {', '.join(_KEYS)}")
+            found[key] = _converted(_KEYS[key], value, where)
+    return found
+
+
+def _converted(convert: Callable[[str], Any], value: str, where: str) -> Any:
+    try:
+        return convert(value)
+    except ValueError as error:
+        raise FileError(f"{where}: {value!r} is {error}") from None
+
+
+def _digest(text: str) -> str:
+    if text not in (FULL, FAST, NONE):
+        raise ValueError("neither full, fast nor none")
+    return text
+
+
+def _yes_no(text: str) -> bool:
+    if text not in _YES_NO:
+        raise ValueError("neither yes nor no")
+    return _YES_NO[text]
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(text.replace(",", " ").split())
+    for name in names:
+        # A lone `*` would let everything through.
+        bare = name[:-1] if name.endswith("*") else name
+        if not (bare.isascii() and bare.isidentifier()):
+            raise ValueError("no list of variable names")
+    return names
+
+
+def _absolute(text: str) -> str:
+    path = os.path.expanduser(text)
+    if path and not path.startswith("/"):
+        raise ValueError("no absolute path")
+    return path
+
+
+def _bytes(text: str) -> int:
+    from sifprov.errors import SifprovError
+    from sifprov.sizes import parse_size
+
+    try:
+        return parse_size(text)
+    except SifprovError:
+        raise ValueError("no size such as 512K or 8M") from None
+
+
+_KEYS: dict[str, Callable[[str], Any]] = {
+    "digest": _digest, "cache": _yes_no, "ro_inputs": _yes_no,
+    "environment": _names, "metadata": _absolute, "log_bytes": _bytes,
+}  # fmt: skip
+# A variable is typed in a shell, so its path may be relative to where that stands.
+_VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "SIFPROV_DIGEST": ("digest", _digest),
+    "SIFPROV_CACHE": ("cache", _yes_no),
+    "SIFPROV_RO_INPUTS": ("ro_inputs", _yes_no),
+    "SIFPROV_METADATA": ("metadata", lambda text: os.path.abspath(text) if text else ""),
+}
