@@ -31,6 +31,7 @@ from sifprov.commands.rerun import _to_json
 from sifprov.compare import compare
 from sifprov.content import make_tree, plain_entry
 from sifprov.locate import Found
+from sifprov.model.fact import Fact
 from sifprov.model.record import NOT_STARTED, SIGNALED, UNKNOWN, Record, Replay
 from sifprov.model.request import parse_end, parse_request
 from sifprov.plan import Plan
@@ -43,6 +44,10 @@ NAMES = {
     "record", "capture-request", "plugin-config", "trail", "rerun", "spool", "plugin-status",
     "layout", "bundle", "data-info", "data-ls",
 }  # fmt: skip
+
+
+# Fields that are absent where there is nothing to say.
+OPTIONAL = {"facts", "marks"}
 
 
 def plain(document: object) -> Any:
@@ -74,7 +79,7 @@ def test_each_is_valid_and_strict(name: str) -> None:
         if node.get("type") != "object" or not isinstance(node.get("properties"), dict):
             continue
         assert node["additionalProperties"] is False
-        assert sorted(node["required"]) == sorted(node["properties"])
+        assert sorted(node["required"]) == sorted(set(node["properties"]) - OPTIONAL)
         for field, its in node["properties"].items():
             assert its.get("description"), f"{name}: {field} is not described"
 
@@ -92,6 +97,19 @@ RECORDS = {
     ),
     "not started": replace(
         run_record(), run=replace(run(), outcome=NOT_STARTED, exit_code=None, redacted=(3,))
+    ),
+    "facts and marks": replace(
+        run_record(),
+        run=replace(
+            run(),
+            facts=(
+                Fact("kernel", {"release": "6.1", "cpus": 2}, source="uname"),
+                Fact("resources", None, reason="the runtime was killed"),
+            ),
+        ),
+        containers=(
+            replace(container("input", None, "x"), marks=("changed-outside", "provisional")),
+        ),
     ),
     "odd names": replace(
         run_record(),

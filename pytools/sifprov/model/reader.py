@@ -40,6 +40,10 @@ class Reader:
         value: Json = self._value[name]
         return value
 
+    def has(self, name: str) -> bool:
+        """Whether the field is there at all."""
+        return name in self._value
+
     def end(self) -> None:
         """Raises RecordError when the object has a field that nobody asked for."""
         left = sorted(set(self._value) - self._taken)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sifprov.errors import RecordError
 from sifprov.model.canonical import Json, dumps, loads, text_from_json, text_to_json
+from sifprov.model.fact import Fact, facts_from_json, facts_to_json
 from sifprov.model.reader import Reader
 
 SCHEMA = "sifprov.record/1"
@@ -17,6 +18,13 @@ EXITED, SIGNALED, NOT_STARTED, UNKNOWN = "exited", "signaled", "not-started", "u
 RUN, ORIGIN = "run", "origin"
 PLUGIN, WRAPPER, CREATE = "plugin", "wrapper", "create"
 
+# What a reader must know of a container's content before relying on it.
+PROVISIONAL = "provisional"  # a process of the run was still writing
+CHANGED_OUTSIDE = "changed-outside"  # since its newest record, by no recorded run
+SOURCE_LINK = "image-src-link"  # the bound folder is reached through a symbolic link
+SOURCE_OUTSIDE = "image-src-outside"  # the link leads out of the container
+MARKS = (CHANGED_OUTSIDE, SOURCE_LINK, SOURCE_OUTSIDE, PROVISIONAL)
+
 
 @dataclass(frozen=True)
 class Container:
@@ -25,7 +33,7 @@ class Container:
     `created` and `modified` are the SIF header's (UTC); `mount` is where the runtime bound it in
     the application's file system and `source` the folder of the container that stood there.
     `digest` is the content's, None for the `reason` given. `record` is the record digest of the
-    newest record that it carried.
+    newest record that it carried. `marks` (of MARKS) say what is special about its content.
     """
 
     role: str
@@ -41,10 +49,13 @@ class Container:
     digest: str | None
     reason: str | None
     record: str | None
+    marks: tuple[str, ...] = ()
 
     def to_json(self) -> Json:
         """Returns the JSON object of this container."""
+        marks: dict[str, Json] = {"marks": list(self.marks)} if self.marks else {}
         return {
+            **marks,
             "created": self.created,
             "digest": self.digest,
             "modified": self.modified,
@@ -78,7 +89,10 @@ class Container:
             digest=r.optional("digest", r.digest),
             reason=r.optional("reason", r.text),
             record=r.optional("record", r.digest),
+            marks=r.items("marks", _mark) if r.has("marks") else (),
         )
+        if r.has("marks") and (not found.marks or len(set(found.marks)) < len(found.marks)):
+            raise RecordError(r.path("marks"), "empty, or a mark stands twice")
         r.end()
         return found
 
@@ -86,7 +100,7 @@ class Container:
 @dataclass(frozen=True)
 class Run:
     """How the application was run. Times are UTC; `redacted` are the places in `argv` that were
-    hidden."""
+    hidden; `facts` what else is known, by name."""
 
     action: str
     argv: tuple[str, ...]
@@ -101,10 +115,13 @@ class Run:
     environment: tuple[tuple[str, str], ...]
     runtime_name: str
     runtime_version: str
+    facts: tuple[Fact, ...] = ()
 
     def to_json(self) -> Json:
         """Returns the JSON object of this run."""
+        facts: dict[str, Json] = {"facts": facts_to_json(self.facts)} if self.facts else {}
         return {
+            **facts,
             "action": self.action,
             "argv": [text_to_json(a) for a in self.argv],
             "command": [text_to_json(a) for a in self.command],
@@ -144,7 +161,10 @@ class Run:
             ),
             runtime_name=runtime.word("name"),
             runtime_version=runtime.word("version"),
+            facts=facts_from_json(r.json("facts"), r.path("facts")) if r.has("facts") else (),
         )
+        if r.has("facts") and not found.facts:
+            raise RecordError(r.path("facts"), "empty")
         runtime.end()
         r.end()
         return found
@@ -273,6 +293,12 @@ class Record:
 
 def _maybe_text(value: str | None) -> Json:
     return None if value is None else text_to_json(value)
+
+
+def _mark(value: Json, path: str) -> str:
+    if not isinstance(value, str) or value not in MARKS:
+        raise RecordError(path, "not one of " + ", ".join(MARKS))
+    return value
 
 
 def _index(length: int) -> Callable[[Json, str], int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sifprov.errors import RecordError
 from sifprov.model.canonical import Json, loads
+from sifprov.model.fact import Fact, facts_from_json
 from sifprov.model.reader import Reader
 from sifprov.model.record import EXITED, NOT_STARTED, PLUGIN, SIGNALED, UNKNOWN, WRAPPER
 
@@ -56,6 +57,7 @@ class CaptureRequest:
     binds: tuple[Bind, ...]
     images: tuple[BoundImage, ...]
     timeout: int
+    facts: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class CaptureEnd:
     outcome: str
     exit_code: int | None
     signal: int | None
+    facts: tuple[Fact, ...] = ()
 
 
 LOST = CaptureEnd(ended=None, outcome=UNKNOWN, exit_code=None, signal=None)
@@ -96,6 +99,7 @@ def parse_request(line: bytes) -> CaptureRequest:
         binds=r.items("binds", _bind),
         images=r.items("images", _image),
         timeout=r.integer("timeout_seconds", 0, 7 * 24 * 3600),
+        facts=_facts(r),
     )
 
 
@@ -118,7 +122,11 @@ def parse_end(line: bytes) -> CaptureEnd:
         outcome = NOT_STARTED
     else:
         outcome = EXITED if exit_code is not None else SIGNALED if signal is not None else UNKNOWN
-    return CaptureEnd(r.time("ended"), outcome, exit_code, signal)
+    return CaptureEnd(r.time("ended"), outcome, exit_code, signal, _facts(r))
+
+
+def _facts(r: Reader) -> tuple[Fact, ...]:
+    return facts_from_json(r.json("facts"), r.path("facts")) if r.has("facts") else ()
 
 
 def _raw(value: Json, path: str) -> str:
