@@ -15,11 +15,8 @@ partition's lock are held all the while.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -29,9 +26,10 @@ from pyext2fs.resize import resize
 from pyext2fs.superblock import read_superblock, superblock
 from sifprov.content import Deadline
 from sifprov.errors import FileError, FormatError, MissingError, SifprovError
+from sifprov.exchange import object_digest, put_in_place, refuse_other_names
 from sifprov.groups import signed_groups
 from sifprov.inuse import partition_lock, refuse_users
-from sifprov.newfile import scratch_beside, sync, sync_folder
+from sifprov.newfile import scratch_beside
 from sifprov.partition import scan_partition
 from sifprov.sif import Descriptor, FsType, Image, Partition, data_partition, load
 from sifprov.sif.format import HEADER_SIZE, PAGE, align
@@ -40,7 +38,6 @@ from sifprov.sif.write import locked
 from sifprov.sparse import allocated, copy_range
 from sifprov.terminal import size as in_units
 
-_CHUNK = 1 << 20
 # What resize2fs and the file system of the host may need beyond the data itself.
 _MARGIN = 8 << 20
 
@@ -135,12 +132,7 @@ def _grow(
     now: int,
     on_step: Callable[[str], None],
 ) -> None:
-    before = os.fstat(file.fileno())
-    if before.st_nlink > 1:
-        raise FileError(
-            f"{path}: it has {before.st_nlink} names (hard links), and only this one would grow",
-            hint="remove the others, or grow a copy",
-        )
+    before = refuse_other_names(path, file)
     more = align(size - item.size, PAGE)
     if item.size + more > 2**44 or image.size + more >= 2**63:
         raise SifprovError(f"{path}: ext3 ends at 16T", hint="name a smaller size")
@@ -166,15 +158,7 @@ def _grow(
             _assemble(file, image, item, more, scratch, length, new, now)
             on_step("checking it")
             _verify(path, file, image, item, more, new, digest)
-            on_step("keeping its owner and mode")
-            _dress(path, before, real, new)
-            sync(new)
-            _check_untouched(path, real, before)
-            on_step("giving it its name")
-            os.rename(new, real)
-            on_step("waiting for the disk")
-            sync_folder(real)
-            _void(file)
+            put_in_place(path, file, before, new, on_step)
 
 
 def _check_room(path: str, file: BinaryIO, item: Descriptor, more: int) -> None:
@@ -257,48 +241,11 @@ def _verify(
                 found = Partition(grown.id, grown.offset, grown.size, FsType.EXT3)
             else:
                 moved = replace(old, offset=grown.offset)
-                same = same and moved == grown and _sum(file, old) == _sum(made, grown)
+                same = (
+                    same
+                    and moved == grown
+                    and object_digest(file, old) == object_digest(made, grown)
+                )
     result = fsck(new, found.offset, "check")
     if not same or result.code or scan_partition(new, found, Deadline()).digest != digest:
         raise FileError(f"{path}: the larger copy is not what it should be, so nothing was changed")
-
-
-def _sum(file: BinaryIO, item: Descriptor) -> bytes:
-    hasher, at = hashlib.sha256(), item.offset
-    while data := os.pread(file.fileno(), min(_CHUNK, item.end - at), at):
-        hasher.update(data)
-        at += len(data)
-    return hasher.digest()
-
-
-def _dress(path: str, old: os.stat_result, real: str, new: str) -> None:
-    """Gives the new file the old one's owner, mode and extended attributes."""
-    made = os.stat(new)
-    if (made.st_uid, made.st_gid) != (old.st_uid, old.st_gid):
-        try:
-            os.chown(new, old.st_uid, old.st_gid)
-        except PermissionError as error:
-            raise FileError(
-                f"{path}: belongs to {old.st_uid}:{old.st_gid}, which could not be kept",
-                hint="let its owner grow it, or root",
-            ) from error
-    os.chmod(new, stat.S_IMODE(old.st_mode))
-    # Some are the system's own, and some file systems have none.
-    with suppress(OSError):
-        for name in os.listxattr(real):
-            with suppress(OSError):
-                os.setxattr(new, name, os.getxattr(real, name))
-
-
-def _check_untouched(path: str, real: str, before: os.stat_result) -> None:
-    now = os.stat(real)
-    fields = ("st_dev", "st_ino", "st_nlink", "st_size", "st_mtime_ns")
-    if any(getattr(now, f) != getattr(before, f) for f in fields):
-        raise FileError(f"{path}: somebody changed it meanwhile", hint="try again")
-
-
-def _void(file: BinaryIO) -> None:
-    """Lets an append that waits for the old file's lock fail, instead of writing into a file
-    without a name: its record then goes to the spool."""
-    if os.fstat(file.fileno()).st_nlink == 0:
-        os.pwrite(file.fileno(), bytes(HEADER_SIZE), 0)

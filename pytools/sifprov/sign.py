@@ -19,7 +19,7 @@ from sifprov.sif import DataType, Descriptor, Image, load
 from sifprov.sif.disk import FileDisk
 from sifprov.sif.image import open_file
 from sifprov.sif.merge import merge_objects
-from sifprov.sif.write import locked
+from sifprov.sif.write import full_table, locked
 from sifprov.signatures import mismatch
 
 _F_OFD_GETLK = 36  # <asm-generic/fcntl.h>
@@ -99,16 +99,20 @@ def _is_locked(file: BinaryIO, item: Descriptor) -> bool:
 def _with_room(path: str, file: BinaryIO, image: Image, slots: int, now: int) -> Image:
     """Makes the descriptors free that the signatures will take."""
     missing = slots - len(image.free_slots())
-    if missing <= 0:
-        return image
-    plan = plan_bundle(file, image, missing)
-    if plan is None:
+    if missing > 0:
+        plan = plan_bundle(file, image, missing)
+        if plan is None:
+            raise full_table(path, image)
+        merge_objects(FileDisk(file.fileno()), image, plan, now)
+        image = load(file)
+    taken = image.taken_numbers(slots)
+    if taken:
         raise FileError(
-            f"{path}: {slots} signatures do not fit its table of {image.header.dtotal} objects",
-            hint="what is signed cannot be bundled; go on with a new container",
+            f"{path}: the runtime would number a signature {taken[0]}, as another object is "
+            "numbered that a foreign program wrote",
+            hint="'sifprov data seal' makes a container with numbers in order",
         )
-    merge_objects(FileDisk(file.fileno()), image, plan, now)
-    return load(file)
+    return image
 
 
 def _sign_group(

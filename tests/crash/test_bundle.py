@@ -17,7 +17,7 @@ from sifprov.records import append_record, newest_digest, read_records
 from sifprov.sif import DataType, Image, open_image
 from sifprov.sif.format import GROUP_MASK
 from tests.crash.test_append import SECTOR, Step, Tape, applied, copy_of, torn
-from tests.unit.sifs import NOW, add, add_object, make_sif, run_record
+from tests.unit.sifs import NOW, add, add_object, make_sif, renumber, run_record
 
 
 def build(_: Image, previous: str | None) -> Record:
@@ -37,7 +37,7 @@ def state(path: Path) -> tuple[list[str], str | None, list[tuple[int, bytes]]]:
         return [s.digest for s in records], newest_digest(file, image), others
 
 
-@pytest.fixture(params=["records", "a bundle", "signed records"])
+@pytest.fixture(params=["records", "a bundle", "signed records", "foreign numbers"])
 def full(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A container whose descriptor table is full."""
     path = make_sif(tmp_path / "old.img", descriptors=6)
@@ -49,6 +49,8 @@ def full(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         add(path, run_record())
     while _table(path).free_slots():
         add(path, run_record())
+    if request.param == "foreign numbers":
+        renumber(path, (2, 3, 4, 5, 6, 1))
     return path
 
 

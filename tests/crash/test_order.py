@@ -160,6 +160,14 @@ def test_grow(folder: Path) -> None:
     check_whole(target, before)
 
 
+def test_grow_the_table(folder: Path) -> None:
+    target = folder / "a.sif"
+    trace(folder, "data", "create", "a.sif", "--from", "data", "--mount", "/Inputs")
+    before = ids(target)
+    check_order(trace(folder, "data", "grow", "a.sif", "--records", "200"), target)
+    check_whole(target, before)
+
+
 WRITE, SYNC, NAME = ("pwrite64", "3</d/.n>, ..."), ("fsync", "3</d/.n>) = 0"), (
     "link", '".n", "a.sif") = 0',
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from sifprov.sif import (
     add_partition,
     append,
     begin,
+    open_image,
     pack_partition,
 )
 from sifprov.sif.format import (
@@ -160,6 +162,13 @@ def add_object(
     """Appends any object."""
     new = NewObject(datatype, name, data, group=group, link=link)
     return append(str(path), lambda *_: new, now=NOW)
+
+
+def renumber(path: Path, ids: tuple[int, ...]) -> None:
+    """Gives the objects in the first slots these ids, as a foreign writer may have."""
+    with open_image(str(path), write=True) as (file, image):
+        for item, ident in zip(image.descriptors, ids, strict=True):
+            os.pwrite(file.fileno(), struct.pack("<I", ident), image.header.place(item.slot) + 5)
 
 
 def descriptor(slot: int = 0, **changes: object) -> Descriptor:

@@ -10,7 +10,16 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from tests.unit.sifs import NOW, OUT, add, add_object, descriptor, make_sif, run_record
+from tests.unit.sifs import (
+    NOW,
+    OUT,
+    add,
+    add_object,
+    descriptor,
+    make_sif,
+    renumber,
+    run_record,
+)
 
 from sifprov import records
 from sifprov.bundle import pack
@@ -121,9 +130,37 @@ def test_when_nothing_can_be_bundled(tmp_path: Path) -> None:
     add_object(path, b"x")
     add_object(path, b"x")
     before = path.read_bytes()
-    with pytest.raises(FileError, match="descriptors"):
+    with pytest.raises(FileError, match="all 4 places"):
         add(path, numbered(1))
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "ids", [(2, 3, 4, 5, 6, 1), (6, 5, 4, 3, 2, 1), (1, 3, 2, 2**32 - 1, 70000, 65537)]
+)
+def test_foreign_numbers_are_no_dead_end(tmp_path: Path, ids: tuple[int, ...]) -> None:
+    path = make_sif(tmp_path / "x.sif", descriptors=6)
+    made = [add(path, numbered(i)) for i in range(5)]
+    renumber(path, ids)
+    partition = object_bytes(path, table(path).descriptors[0])
+    made += [add(path, numbered(i)) for i in range(5, 40)]
+    assert [s.digest for s in stored(path)] == made and newest(path) == made[-1]
+    image = table(path)
+    assert len({d.id for d in image.descriptors}) == len(image.descriptors)
+    assert object_bytes(path, image.descriptors[0]) == partition
+
+
+def test_a_place_whose_number_is_free_comes_first(tmp_path: Path) -> None:
+    """The runtimes number by the slot and do not look, so what they add next should be right."""
+    path = make_sif(tmp_path / "x.sif", descriptors=6)
+    for i in range(5):
+        add(path, numbered(i))
+    renumber(path, (2, 7, 8, 9, 10, 11))
+    add(path, numbered(5))
+    image = table(path)
+    bundle, record = [d for d in image.descriptors if is_ours(d)]
+    assert is_bundle(bundle) and bundle.id in (7, 8, 9, 10, 11)
+    assert record.id == record.slot + 1 and not image.taken_numbers(1)
 
 
 def test_broken_records_are_kept_byte_for_byte(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,15 @@ from tests.unit.sifs import (
 
 from sifprov.errors import FileError
 from sifprov.sif import DataType, FsType, Image, NewObject, PartType, open_image
-from sifprov.sif.format import DESCRIPTOR_SIZE, GROUP_MASK, HEADER_SIZE, PAGE, text_of
+from sifprov.sif.format import (
+    DESCRIPTOR_SIZE,
+    GROUP_MASK,
+    HEADER_SIZE,
+    MAX_DESCRIPTORS,
+    PAGE,
+    USED_OFFSET,
+    text_of,
+)
 from sifprov.sif.image import data_partition, find_partition, read_object
 
 
@@ -109,16 +118,41 @@ def test_a_freed_slot_is_used_again_but_no_id_twice(tmp_path: Path) -> None:
     path.write_bytes(sif_bytes(descriptor(0, id=2, offset=8192, size=10)))
     assert add_object(path, b"a").id == 3  # slot 1 would give the id 2 again
     assert add_object(path, b"b").id == 4
-    with pytest.raises(FileError, match="descriptors"):
-        add_object(path, b"c")
-    assert {d.id for d in table(path).descriptors} == {2, 3, 4}
+    # Only slot 1 is left: its object gets a number that no slot has, so nobody gives it again.
+    last = add_object(path, b"c")
+    assert (last.slot, last.id) == (1, MAX_DESCRIPTORS + 1)
+    with pytest.raises(FileError, match="all 4 places") as error:
+        add_object(path, b"d")
+    assert "data grow --records" in (error.value.hint or "")
+    assert {d.id for d in table(path).descriptors} == {2, 3, 4, MAX_DESCRIPTORS + 1}
+
+
+def test_the_number_beyond_all_slots_is_not_taken_either(tmp_path: Path) -> None:
+    path = tmp_path / "x.sif"
+    foreign = (MAX_DESCRIPTORS + 1, 2**32 - 1, 4, 3)
+    items = [
+        descriptor(slot, id=ident, offset=8192 + 16 * slot, size=10)
+        for slot, ident in enumerate(foreign[:2])
+    ]
+    path.write_bytes(sif_bytes(*items))
+    assert [add_object(path, b"a").id for _ in range(2)] == [3, 4]
+    with path.open("r+b") as file:  # slot 2 is free, and its number taken by slot 3
+        image = table(path)
+        file.seek(image.header.place(2) + USED_OFFSET)
+        file.write(b"\0")
+        file.seek(image.header.place(3) + 5)
+        file.write(struct.pack("<I", 3))
+    image = table(path)
+    assert image.taken_numbers(1) == [3] and image.free_slots() == [2]
+    assert add_object(path, b"b").id == MAX_DESCRIPTORS + 2
+    assert table(path).free_place() is None
 
 
 def test_a_full_table_is_an_error_and_changes_nothing(tmp_path: Path) -> None:
     path = make_sif(tmp_path / "x.sif", descriptors=2)
     add(path, run_record())
     before = path.read_bytes()
-    with pytest.raises(FileError, match="all 2 descriptors are in use") as error:
+    with pytest.raises(FileError, match="all 2 places") as error:
         add(path, run_record())
     assert str(path) in str(error.value)
     assert path.read_bytes() == before

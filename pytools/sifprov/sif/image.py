@@ -7,12 +7,14 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import BinaryIO
 
 from sifprov.errors import FileError, FormatError
 from sifprov.sif.format import (
     DESCRIPTOR_SIZE,
     HEADER_SIZE,
+    MAX_DESCRIPTORS,
     PAGE,
     DataType,
     Descriptor,
@@ -63,11 +65,30 @@ class Image:
         return align(end, PAGE if behind_partition else 8)
 
     def free_slots(self) -> list[int]:
-        """Returns the slots that an object can be added in."""
+        """Returns the slots that an object can be added in, ascending."""
         used = {d.slot for d in self.descriptors}
-        # Ids are slot + 1 for every known writer, but a foreign id must not be given twice.
+        return [s for s in range(self.header.dtotal) if s not in used]
+
+    def taken_numbers(self, slots: int) -> list[int]:
+        """Returns the ids, each taken already, that a runtime would give to objects in the next
+        `slots` free slots: it counts slot + 1 and does not look."""
         ids = {d.id for d in self.descriptors}
-        return [s for s in range(self.header.dtotal) if s not in used and s + 1 not in ids]
+        return [s + 1 for s in self.free_slots()[:slots] if s + 1 in ids]
+
+    def free_place(self) -> tuple[int, int] | None:
+        """Returns the slot and the id of the next object, None when the table is full.
+
+        The id is slot + 1, as both runtimes give it. Where a foreign writer numbered otherwise and
+        every such id is taken, it is one that no slot has, so nobody gives it again.
+        """
+        ids = {d.id for d in self.descriptors}
+        free = self.free_slots()
+        for slot in free:
+            if slot + 1 not in ids:
+                return slot, slot + 1
+        if not free:
+            return None
+        return free[0], next(i for i in count(MAX_DESCRIPTORS + 1) if i not in ids)
 
     def select(self, *datatypes: DataType) -> tuple[Descriptor, ...]:
         """Returns the objects of these types, in slot order."""

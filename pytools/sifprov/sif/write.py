@@ -138,7 +138,10 @@ def append(
                     if merge:
                         merge_objects(writer, image, merge, now)
                         image = load(file)
-                return _append(writer, image, build(file, image), now)
+                place = image.free_place()
+                if place is None:
+                    raise full_table(path, image)
+                return _append(writer, image, build(file, image), place, now)
             except FormatError as error:
                 raise FileError(f"{path}: {error}") from error
             except OSError as error:
@@ -153,16 +156,24 @@ def _replaced(file: BinaryIO, path: str) -> bool:
         raise FileError(f"{path}: {error.strerror}") from error
 
 
-def _append(disk: Disk, image: Image, new: NewObject, now: int) -> Descriptor:
-    free = image.free_slots()
-    if not free:
-        total = image.header.dtotal
-        raise FormatError(f"all {total} descriptors are in use", offset=80, field="dfree")
+def full_table(path: str, image: Image) -> FileError:
+    """The error of a table that is full of what cannot be bundled."""
+    return FileError(
+        f"{path}: all {image.header.dtotal} places of its table of objects are taken, "
+        "and what is signed or foreign cannot be bundled",
+        hint="'sifprov data grow --records 100' makes the table larger and keeps every signature",
+    )
+
+
+def _append(
+    disk: Disk, image: Image, new: NewObject, place: tuple[int, int], now: int
+) -> Descriptor:
+    slot, ident = place
     offset = image.tail
     item = Descriptor(
-        slot=free[0],
+        slot=slot,
         datatype=new.datatype,
-        id=free[0] + 1,
+        id=ident,
         group=new.group,
         link=new.link,
         offset=offset,
@@ -175,11 +186,11 @@ def _append(disk: Disk, image: Image, new: NewObject, now: int) -> Descriptor:
         name=new.name.ljust(NAME_SIZE, b"\0"),
         extra=new.extra.ljust(EXTRA_SIZE, b"\0"),
     )
-    place = image.header.place(item.slot)
+    at = image.header.place(slot)
     write_behind(disk, new.data, offset, image.size)
-    disk.pwrite(item.pack(used=False), place)
+    disk.pwrite(item.pack(used=False), at)
     disk.sync()
-    disk.pwrite(b"\1", place + USED_OFFSET)
+    disk.pwrite(b"\1", at + USED_OFFSET)
     disk.sync()
     disk.pwrite(*counters(image.header, len(image.descriptors) + 1, item.end, now))
     disk.sync()
