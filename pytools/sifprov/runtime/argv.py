@@ -7,10 +7,8 @@ to be known; every other one is a switch.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 ACTIONS = ("exec", "run", "shell", "test")
 
@@ -31,20 +29,21 @@ _BIND_FLAGS = {"ro", "rw"}
 _BIND_VALUES = ("image-src=", "id=")
 
 
-@dataclass(frozen=True)
-class Option:
+# Named tuples, and few imports: the wrapper starts on the user's clock.
+class Option(NamedTuple):
     """One option as it was written: `tokens` are its arguments, `name` its long name if it has a
-    value, `switches` the letters before it in a cluster such as -ceB."""
+    value, `switches` the letters before it in a cluster such as -ceB. It stands `at` this place of
+    the command line."""
 
     name: str
     value: str | None
     tokens: tuple[str, ...]
     switches: str = ""
+    at: int = 0
 
 
-@dataclass(frozen=True)
-class CommandLine:
-    """`program globals action options image args`."""
+class CommandLine(NamedTuple):
+    """`program globals action options image args`; the image stands `image_at` this place."""
 
     program: str
     globals: tuple[Option, ...]
@@ -52,52 +51,59 @@ class CommandLine:
     options: tuple[Option, ...]
     image: str
     args: tuple[str, ...]
+    image_at: int = 0
 
 
-def parse(argv: Sequence[str]) -> CommandLine | None:
-    """Takes a runtime's command line apart; None when it runs no container."""
-    if not argv:
+def parse(argv: Sequence[str], ours: Mapping[str, bool] | None = None) -> CommandLine | None:
+    """Takes a runtime's command line apart; None when it runs no container.
+
+    `ours` names more long options of the action, with whether they take a value.
+    """
+    global_options, at = _options(argv, 1, _SHORT_GLOBAL, {})
+    if at >= len(argv) or argv[at] not in ACTIONS:
         return None
-    global_options, rest = _options(argv[1:], _SHORT_GLOBAL)
-    if not rest or rest[0] not in ACTIONS:
-        return None
-    action = rest[0]
+    action = argv[at]
     short = {**_SHORT_WITH_VALUE, **(_SHORT_OF_SHELL if action == "shell" else {})}
-    options, rest = _options(rest[1:], short)
-    if not rest:
+    options, at = _options(argv, at + 1, short, ours or {})
+    if at >= len(argv):
         return None
-    return CommandLine(argv[0], global_options, action, options, rest[0], tuple(rest[1:]))
+    return CommandLine(
+        argv[0], global_options, action, options, argv[at], tuple(argv[at + 1 :]), at
+    )
 
 
 def _options(
-    tokens: Sequence[str], short: dict[str, str]
-) -> tuple[tuple[Option, ...], Sequence[str]]:
-    """Takes options from the front, as the runtimes' pflag library does; returns what is left."""
+    argv: Sequence[str], at: int, short: Mapping[str, str], ours: Mapping[str, bool]
+) -> tuple[tuple[Option, ...], int]:
+    """Takes options from place `at` on, as the runtimes' pflag library does; returns where they
+    end."""
     found: list[Option] = []
-    at = 0
-    while at < len(tokens):
-        token = tokens[at]
+    while at < len(argv):
+        token = argv[at]
         if token == "--":  # noqa: S105
-            return tuple(found), tokens[at + 1 :]
+            return tuple(found), at + 1
         if not token.startswith("-") or token == "-":  # noqa: S105
             break
-        name, value, needs, switches = _split(token, short)
-        used = [token]
+        name, value, needs, switches = _split(token, short, ours)
+        used, place = [token], at
         at += 1
-        if needs and value is None and at < len(tokens):
-            value = tokens[at]
+        if needs and value is None and at < len(argv):
+            value = argv[at]
             used.append(value)
             at += 1
-        found.append(Option(name, value, tuple(used), switches))
-    return tuple(found), tokens[at:]
+        found.append(Option(name, value, tuple(used), switches, place))
+    return tuple(found), at
 
 
-def _split(token: str, short: dict[str, str]) -> tuple[str, str | None, bool, str]:
+def _split(
+    token: str, short: Mapping[str, str], ours: Mapping[str, bool]
+) -> tuple[str, str | None, bool, str]:
     """Returns an option's name, the value inside the same token, whether it takes one, and the
     switches before it."""
     if token.startswith("--"):
         name, equals, value = token[2:].partition("=")
-        return name, value if equals else None, name in _LONG_WITH_VALUE, ""
+        needs = name in _LONG_WITH_VALUE or ours.get(name, False)
+        return name, value if equals else None, needs, ""
     # A cluster such as -ceB: switches, then at most one option with a value.
     for place, letter in enumerate(token[1:], start=1):
         if letter in short:
@@ -154,6 +160,9 @@ def image_bind(path: str, mount: str, source: str, *, read_only: bool) -> tuple[
     """Returns the option that binds the folder `source` of the image at `path` to `mount`."""
     if not any(c in ",:" for c in path + mount + source) and path == path.strip():
         return "--bind", f"{path}:{mount}:image-src={source}" + (",ro" if read_only else "")
+    import csv  # rarely needed
+    import io
+
     # `--mount` takes CSV, whose quotes carry commas and colons.
     fields = ["type=bind", f"source={path}", f"destination={mount}", f"image-src={source}"]
     if read_only:
