@@ -194,6 +194,7 @@ func (s stash) record(engineConfig any, runtime component) *recorder {
 			Image:       s.Image,
 			Binds:       s.Binds,
 			Images:      view.images(),
+			Metadata:    s.Metadata,
 			Instance:    view.flag("Instance"),
 			Fakeroot:    view.flag("Fakeroot"),
 			Timeout:     defaultConfig().Timeout,

@@ -50,6 +50,7 @@ type startEvent struct {
 	Image       []byte            `json:"image"`
 	Binds       []bindEntry       `json:"binds"`
 	Images      []imageEntry      `json:"images"`
+	Metadata    []byte            `json:"metadata"` // where the records go, nil for what the settings say
 	Instance    bool              `json:"instance"`
 	Fakeroot    bool              `json:"fakeroot"`
 	Timeout     int               `json:"timeout_seconds"`

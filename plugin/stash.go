@@ -17,6 +17,7 @@ type stash struct {
 	Cwd         []byte            `json:"cwd"`
 	Environment map[string]string `json:"environment"`
 	Home        []byte            `json:"home"`
+	Metadata    []byte            `json:"metadata"`
 	Image       []byte            `json:"image"`
 	Binds       []bindEntry       `json:"binds"`
 }
@@ -74,12 +75,26 @@ func capturedAlready() bool {
 func newStash(started time.Time, patterns []string) stash {
 	cwd, _ := os.Getwd()
 	return stash{
+		Metadata:    metadata(cwd),
 		Started:     timestamp(started),
 		Argv:        byteStrings(os.Args),
 		Cwd:         []byte(cwd),
 		Environment: allowed(os.Environ(), patterns),
 		Home:        []byte(os.Getenv("HOME")),
 	}
+}
+
+// metadata returns the absolute path that SIFPROV_METADATA names as the place of the records:
+// empty where it is set to nothing, nil where it is not set.
+func metadata(cwd string) []byte {
+	path, set := os.LookupEnv("SIFPROV_METADATA")
+	switch {
+	case !set:
+		return nil
+	case path == "":
+		return []byte{}
+	}
+	return []byte(absolute(path, cwd))
 }
 
 // allowed returns the variables whose names match a pattern: a name, or a prefix and "*".

@@ -47,7 +47,7 @@ NAMES = {
 
 
 # Fields that are absent where there is nothing to say.
-OPTIONAL = {"facts", "marks"}
+OPTIONAL = {"facts", "folders", "marks", "metadata"}
 
 
 def plain(document: object) -> Any:

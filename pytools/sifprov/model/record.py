@@ -21,9 +21,10 @@ PLUGIN, WRAPPER, CREATE = "plugin", "wrapper", "create"
 # What a reader must know of a container's content before relying on it.
 PROVISIONAL = "provisional"  # a process of the run was still writing
 CHANGED_OUTSIDE = "changed-outside"  # since its newest record, by no recorded run
+FOLDER = "folder"  # no container: a plain folder of the host
 SOURCE_LINK = "image-src-link"  # the bound folder is reached through a symbolic link
 SOURCE_OUTSIDE = "image-src-outside"  # the link leads out of the container
-MARKS = (CHANGED_OUTSIDE, SOURCE_LINK, SOURCE_OUTSIDE, PROVISIONAL)
+MARKS = (CHANGED_OUTSIDE, FOLDER, SOURCE_LINK, SOURCE_OUTSIDE, PROVISIONAL)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,14 @@ class Bind:
 
 
 @dataclass(frozen=True)
+class Folder:
+    """A plain folder of the host that counts as an output of the run."""
+
+    source: str
+    destination: str
+
+
+@dataclass(frozen=True)
 class BoundImage:
     """One image of the runtime's own list: its real path, and whether it was opened for writing."""
 
@@ -42,7 +50,11 @@ class BoundImage:
 
 @dataclass(frozen=True)
 class CaptureRequest:
-    """A run that begins."""
+    """A run that begins.
+
+    `metadata` is the absolute path of what takes the records instead of the outputs: empty for
+    nothing, whatever the settings say, and None where only they are to be asked.
+    """
 
     captured_by: str
     version: str
@@ -58,6 +70,8 @@ class CaptureRequest:
     images: tuple[BoundImage, ...]
     timeout: int
     facts: tuple[Fact, ...] = ()
+    metadata: str | None = None
+    folders: tuple[Folder, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +114,8 @@ def parse_request(line: bytes) -> CaptureRequest:
         images=r.items("images", _image),
         timeout=r.integer("timeout_seconds", 0, 7 * 24 * 3600),
         facts=_facts(r),
+        metadata=_metadata(r) if r.has("metadata") else None,
+        folders=r.items("folders", _folder) if r.has("folders") else (),
     )
 
 
@@ -127,6 +143,21 @@ def parse_end(line: bytes) -> CaptureEnd:
 
 def _facts(r: Reader) -> tuple[Fact, ...]:
     return facts_from_json(r.json("facts"), r.path("facts")) if r.has("facts") else ()
+
+
+def _metadata(r: Reader) -> str | None:
+    path = r.optional("metadata", lambda n: _raw(r.json(n), n))
+    if path and not path.startswith("/"):
+        raise RecordError(r.path("metadata"), "not an absolute path")
+    return path
+
+
+def _folder(value: Json, path: str) -> Folder:
+    r = Reader(value, path)
+    return Folder(
+        source=_raw(r.json("source"), r.path("source")),
+        destination=_raw(r.json("destination"), r.path("destination")),
+    )
 
 
 def _raw(value: Json, path: str) -> str:
