@@ -9,21 +9,10 @@ from __future__ import annotations
 import os
 import re
 import stat as _stat
-from typing import NamedTuple
 
 from pyext2fs._run import CorruptFilesystem
+from pyext2fs._types import FAST_LINK, NOT_BLOCK_MAPPED, TYPES, Entry, Stat
 
-FAST_LINK = 60  # bytes that fit into the inode, with a NUL
-NOT_BLOCK_MAPPED = 0x80000 | 0x10000000  # extents, inline data
-TYPES = {
-    b"regular": _stat.S_IFREG,
-    b"directory": _stat.S_IFDIR,
-    b"symlink": _stat.S_IFLNK,
-    b"FIFO": _stat.S_IFIFO,
-    b"socket": _stat.S_IFSOCK,
-    b"block special": _stat.S_IFBLK,
-    b"character special": _stat.S_IFCHR,
-}
 _ENTRY = re.compile(rb"/(\d+)/([0-7]+)/(-?\d+)/(-?\d+)/([^/]*)/(\d*)/\n")
 _HEAD = re.compile(
     rb"Inode: (?P<ino>\d+) +Type: (?P<type>[^\n]*?) *"
@@ -40,44 +29,6 @@ _TIME = re.compile(rb"0x([0-9a-f]+)(?::\(?([0-9a-f]+))?")
 _DEVICE = re.compile(rb"evice major/minor number: (\d+):(\d+) \(hex [^\n]*\)\n\Z")
 _RUN = re.compile(rb"\((?:([DT]?IND)|(\d+)(?:-(\d+))?)\):(\d+)(?:-(\d+))?(?:, *|\n)")
 _TOTAL = re.compile(rb"(?:TOTAL: \d+\n)?\n*\Z")
-
-
-class Entry(NamedTuple):
-    """One name in a folder. `mode` includes the type; `size` is 0 for a folder."""
-
-    ino: int
-    mode: int
-    uid: int
-    gid: int
-    name: bytes
-    size: int
-
-    @property
-    def is_dir(self) -> bool:
-        return _stat.S_ISDIR(self.mode)
-
-
-class Stat(NamedTuple):
-    """An inode. Times in nanoseconds since 1970; `dtime` in seconds, 0 for a living file.
-
-    `extents`: (first block of the file, first block of the image, how many), ascending, without
-    holes. `target`: of a symbolic link that stands in the inode itself.
-    """
-
-    ino: int
-    mode: int
-    uid: int
-    gid: int
-    size: int
-    links: int
-    flags: int
-    atime_ns: int
-    mtime_ns: int
-    ctime_ns: int
-    dtime: int
-    rdev: int
-    extents: tuple[tuple[int, int, int], ...]
-    target: bytes | None
 
 
 def parse_entries(ino: int, output: bytes) -> list[Entry]:

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from types import TracebackType
 
-from pyext2fs._parse import TYPES, Entry, Stat, parse_entries, parse_stat
+from pyext2fs._parse import parse_entries, parse_stat
 from pyext2fs._run import CorruptFilesystem, Ext2fsError, fake_time, opened
 from pyext2fs._session import Session
+from pyext2fs._types import TYPES, Entry, Stat
 from pyext2fs.superblock import read_superblock
 
 __all__ = ["Debugfs", "Entry", "Stat"]

@@ -13,11 +13,16 @@ import struct
 from collections.abc import Iterator
 
 from pyext2fs._inodes import Inodes
-from pyext2fs._parse import FAST_LINK, NOT_BLOCK_MAPPED, TYPES, Stat
 from pyext2fs._run import CorruptFilesystem
+from pyext2fs._types import FAST_LINK, NOT_BLOCK_MAPPED, TYPES, Stat
+from pyext2fs.folders import read_folder
 
+__all__ = ["ROOT", "InodeReader", "Stat"]
+
+ROOT = 2
 _TYPES = frozenset(TYPES.values())
 _DIRECT = 12
+_MAX_EXTENTS = 1 << 22
 _HEAD = struct.Struct("<HHIIIIIHHII")
 
 
@@ -66,27 +71,31 @@ class InodeReader(Inodes):
             target=target,
         )
 
+    def listdir(self, folder: Stat) -> dict[bytes, int]:
+        """The names in a folder and their inodes; see `folders.read_folder`."""
+        return read_folder(self, folder)
+
     def _extents(self, ino: int, raw: bytearray) -> tuple[tuple[int, int, int], ...]:
         found: list[tuple[int, int, int]] = []
         limit = self.superblock.blocks_count
         total = 0
-        for place, block in self._blocks(ino, raw):
-            total += 1
+        for place, block, length in self._runs(ino, raw):
+            total += length
             # No file has more blocks than the filesystem: a map that leads back into itself ends.
-            if block >= limit or total > limit:
+            if block + length > limit or total > limit or len(found) > _MAX_EXTENTS:
                 raise CorruptFilesystem(f"inode <{ino}>: a list of blocks that cannot be")
             if found:
                 first, begin, count = found[-1]
                 if place == first + count and block == begin + count:
-                    found[-1] = (first, begin, count + 1)
+                    found[-1] = (first, begin, count + length)
                     continue
-            found.append((place, block, 1))
+            found.append((place, block, length))
         return tuple(found)
 
-    def _blocks(self, ino: int, raw: bytearray) -> Iterator[tuple[int, int]]:
-        """Every (block of the file, block of the image), without holes."""
+    def _runs(self, ino: int, raw: bytearray) -> Iterator[tuple[int, int, int]]:
+        """(Block of the file, block of the image, how many), ascending, without holes."""
         top = struct.unpack_from("<15I", raw, 40)
-        yield from ((place, block) for place, block in enumerate(top[:_DIRECT]) if block)
+        yield from ((place, block, 1) for place, block in enumerate(top[:_DIRECT]) if block)
         fan = self.superblock.block_size // 4
         place = _DIRECT
         budget = [self.superblock.blocks_count]
@@ -96,7 +105,7 @@ class InodeReader(Inodes):
 
     def _mapped(
         self, ino: int, block: int, level: int, place: int, budget: list[int]
-    ) -> Iterator[tuple[int, int]]:
+    ) -> Iterator[tuple[int, int, int]]:
         if not block:
             return
         budget[0] -= 1
@@ -104,9 +113,13 @@ class InodeReader(Inodes):
             raise CorruptFilesystem(f"inode <{ino}>: a list of blocks that cannot be")
         fan = self.superblock.block_size // 4
         below = struct.unpack(f"<{fan}I", self.read_block(block))
+        # In a large file most lists are full, and their blocks neighbours.
+        if level == 1 and below[0] and below == tuple(range(below[0], below[0] + fan)):
+            yield place, below[0], fan
+            return
         for number, pointer in enumerate(below):
             if pointer and level == 1:
-                yield place + number, pointer
+                yield place + number, pointer, 1
             elif pointer:
                 here = place + number * fan ** (level - 1)
                 yield from self._mapped(ino, pointer, level - 1, here, budget)

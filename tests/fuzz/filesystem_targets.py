@@ -75,7 +75,8 @@ def patched(data: bytes) -> bytes:
 
 
 def ext3_tables(data: bytes) -> None:
-    """The superblock and every inode of a damaged file system are read, or refused."""
+    """The superblock, every inode and every folder of a damaged file system are read, or
+    refused."""
     _EXT3.fill(patched(data))
     try:
         superblock = read_superblock(_EXT3.fd, 0)
@@ -95,6 +96,13 @@ def ext3_tables(data: bytes) -> None:
         except Ext2fsError:
             continue
         _sound(info.extents, reader.superblock.blocks_count)
+        if stat.S_ISDIR(info.mode):
+            try:
+                names = reader.listdir(info)
+            except Ext2fsError:
+                continue
+            assert not any(n in (b"", b".", b"..") or b"/" in n or b"\0" in n for n in names)
+            assert all(0 < ino <= reader.superblock.inodes_count for ino in names.values())
 
 
 def ext3_debugfs(data: bytes) -> None:

@@ -104,14 +104,11 @@ def test_a_name_that_leads_elsewhere_is_refused(
     assert not Path("/tmp/evi").exists()
 
 
-def test_a_name_with_a_nul_is_refused_or_cut(images: dict[str, Path], tmp_path: Path) -> None:
-    path = patched(images["plain.squashfs"], tmp_path / "a.squashfs", NAME, b"nul\0evil")
-    with pytest.raises(FileError):
+@pytest.mark.parametrize("image", ["ext3.sif", "plain.squashfs"])
+def test_a_name_with_a_nul_is_refused(images: dict[str, Path], tmp_path: Path, image: str) -> None:
+    path = patched(images[image], tmp_path / image, NAME, b"nul\0evil")
+    with pytest.raises(FileError, match="nul"):
         read_all(path, partition_of(path))
-    # debugfs ends the name there, as C does.
-    path = patched(images["ext3.sif"], tmp_path / "a.sif", NAME, b"nul\0evil")
-    extract(str(path), str(tmp_path / "out"), subtree=b"/in")
-    assert sorted(os.listdir(tmp_path / "out")) == ["big", "nul", "other_nm", "sub"]
 
 
 def test_dot_names_are_refused(images: dict[str, Path], tmp_path: Path) -> None:
@@ -127,7 +124,7 @@ def test_a_link_and_a_folder_of_one_name_are_refused(
 ) -> None:
     # "other_nm" leads to /etc; a folder of the same name would put its files there.
     path = patched(images["ext3.sif"], tmp_path / "ext3.sif", NAME, b"other_nm")
-    with pytest.raises(FileError, match="stands twice"):
+    with pytest.raises(FileError, match="twice"):
         extract(str(path), str(tmp_path / "out"))
     assert everything(tmp_path) == [path]
 

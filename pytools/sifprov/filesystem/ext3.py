@@ -1,4 +1,7 @@
-"""The files of an ext3 partition, by inode and never by name, through pyext2fs."""
+"""The files of an ext3 partition, by inode and never by name, through pyext2fs.
+
+No program is started but for what is not plain ext3: the runtimes take `meta_bg` too.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,16 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from pyext2fs.debugfs import ROOT, Debugfs, Stat
-from pyext2fs.inodes import InodeReader
+from pyext2fs.inodes import ROOT, InodeReader, Stat
+from pyext2fs.superblock import read_superblock
 from sifprov.errors import FileError
 from sifprov.filesystem import CorruptImageError, FileSystem, Node, check_names, check_type
 from sifprov.sif import Partition
+
+if TYPE_CHECKING:
+    from pyext2fs.debugfs import Debugfs
 
 _CHUNK = 1 << 20
 
@@ -25,13 +32,13 @@ class Ext3(FileSystem):
 
     def __init__(self, path: str, partition: Partition) -> None:
         self._path, self._partition = path, partition
-        self._debugfs = Debugfs(path, partition.offset)
         self._closing = ExitStack()
 
     def __enter__(self) -> Ext3:
         with ExitStack() as stack:
-            self._debugfs = stack.enter_context(self._debugfs)
-            superblock = self._debugfs.superblock
+            self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            stack.callback(os.close, self._fd)
+            superblock = read_superblock(self._fd, self._partition.offset)
             if superblock.needs_recovery:
                 raise FileError(
                     f"{self._path}: its file system is in use, or was not unmounted",
@@ -39,12 +46,14 @@ class Ext3(FileSystem):
                 )
             if superblock.size > self._partition.size:
                 raise CorruptImageError("the file system is larger than its partition")
-            self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-            stack.callback(os.close, self._fd)
-            # What is no plain ext3 (the runtimes take meta_bg too) is left to debugfs.
-            self._reader = (
-                InodeReader(self._fd, self._partition.offset) if superblock.plain_ext3 else None
-            )
+            self._source: InodeReader | _ByDebugfs
+            if superblock.plain_ext3:
+                self._source = InodeReader(self._fd, self._partition.offset)
+            else:
+                from pyext2fs.debugfs import Debugfs
+
+                debugfs = Debugfs(self._path, self._partition.offset)
+                self._source = _ByDebugfs(stack.enter_context(debugfs))
             self._block_size = superblock.block_size
             fan = self._block_size // 4
             self._largest = (12 + fan + fan**2 + fan**3) * self._block_size
@@ -67,13 +76,13 @@ class Ext3(FileSystem):
         return node
 
     def children(self, folder: Node) -> list[Node]:
-        entries = sorted(self._debugfs.listdir(folder.ino), key=lambda e: e.name)
-        check_names(folder.path, (e.name for e in entries))
+        names = self._source.listdir(folder.inner)
+        check_names(folder.path, names)
         prefix = folder.path + b"/" if folder.path else b""
-        return [self._node(prefix + e.name, e.ino) for e in entries]
+        return [self._node(prefix + name, names[name]) for name in sorted(names)]
 
     def _node(self, path: bytes, ino: int) -> Node:
-        info = self._reader.stat(ino) if self._reader else self._debugfs.stat(ino)
+        info = self._source.stat(ino)
         check_type(path, info.mode)
         return Node(
             path,
@@ -118,3 +127,14 @@ class Ext3(FileSystem):
         if not target or b"\0" in target or len(target) != info.size:
             raise CorruptImageError(f"the symbolic link {link.path!r} has no target")
         return target
+
+
+class _ByDebugfs:
+    """What an `InodeReader` does, by asking debugfs."""
+
+    def __init__(self, debugfs: Debugfs) -> None:
+        self._debugfs = debugfs
+        self.stat = debugfs.stat
+
+    def listdir(self, folder: Stat) -> dict[bytes, int]:
+        return {entry.name: entry.ino for entry in self._debugfs.listdir(folder.ino)}
