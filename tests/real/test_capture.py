@@ -184,7 +184,7 @@ def test_without_its_helper_the_plugin_only_waits_and_says_so(job: Job) -> None:
     if os.getuid() != 0:
         pytest.skip("taking the helper away needs root")
     status = job.cli("plugin", "status", "--json", "--runtime", job.runtime).expect()
-    script = Path(json.loads(status.stdout)["helper"][-1])
+    script = Path(json.loads(status.stdout)["runtimes"][0]["helper"][-1])
     away = script.with_name("away")
     script.rename(away)
     try:

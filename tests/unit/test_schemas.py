@@ -35,6 +35,7 @@ from sifprov.model.fact import Fact
 from sifprov.model.record import NOT_STARTED, SIGNALED, UNKNOWN, Record, Replay
 from sifprov.model.request import parse_end, parse_request
 from sifprov.plan import Plan
+from sifprov.pluginadmin.payload import write_config
 from sifprov.rerun import Verdict
 from sifprov.runtime.find import Runtime
 from sifprov.trail import read_trail
@@ -47,7 +48,7 @@ NAMES = {
 
 
 # Fields that are absent where there is nothing to say.
-OPTIONAL = {"facts", "folders", "marks", "metadata"}
+OPTIONAL = {"annotates", "annotation", "facts", "folders", "marks", "metadata"}
 
 
 def plain(document: object) -> Any:
@@ -170,15 +171,17 @@ def place(folder: Path) -> pluginadmin.Place:
 def test_the_configuration_that_is_written(tmp_path: Path) -> None:
     where = place(tmp_path)
     where.folder.mkdir()
-    pluginadmin._write_config(where, ["/usr/bin/python3", "-I", "-S", "/x/helper.py"])
+    write_config(where, ["/usr/bin/python3", "-I", "-S", "/x/helper.py"])
     document = json.loads(where.config.read_bytes())
     assert problems("sifprov.plugin-config/1", document) == []
 
 
 @pytest.mark.parametrize("version", [None, "0.1.0"])
 def test_the_status_of_the_plugin(tmp_path: Path, version: str | None) -> None:
-    status = pluginadmin.Status(place(tmp_path), bool(version), version, ("/x",), ("broken",))
-    assert problems("sifprov.plugin-status/1", plain(status.to_json())) == []
+    state = pluginadmin.State.STALE if version else pluginadmin.State.ABSENT
+    status = pluginadmin.Status(place(tmp_path), state, version, ("/x",), ("broken",))
+    document = {"runtimes": [status.to_json()], "schema": pluginadmin.SCHEMA, "skipped": ["/y"]}
+    assert problems("sifprov.plugin-status/1", plain(document)) == []
 
 
 def test_the_trail(tmp_path: Path) -> None:

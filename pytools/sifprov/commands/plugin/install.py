@@ -5,32 +5,70 @@ from __future__ import annotations
 import click
 
 from sifprov import pluginadmin
-from sifprov.commands.plugin.show import runtime_option, show
+from sifprov.commands.plugin.each import on_each
+from sifprov.commands.plugin.show import all_option, exit_code, runtime_option, show
 from sifprov.commands.progress import steps
-from sifprov.runtime.find import find_runtime
+from sifprov.errors import Exit
+from sifprov.pluginadmin import Place
+from sifprov.pluginadmin.machine import all_places, named_place, the_only
 
 
 @click.command("install")
 @runtime_option
+@all_option
 @click.option(
     "--python",
     metavar="PROGRAM",
     help="The Python that runs the helper; only root may be able to change it "
     "[default: /usr/bin/python3].",
 )
+@click.option("--no-trial", is_flag=True, help="Do not try a run after installing.")
+@click.option(
+    "--if-installed", is_flag=True, help="Only where it is installed and not in order: for hooks."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when all went well.")
-def command(runtime: str | None, python: str | None, quiet: bool) -> int:
+def command(
+    runtime: str | None,
+    every: bool,
+    python: str | None,
+    no_trial: bool,
+    if_installed: bool,
+    quiet: bool,
+) -> int:
     """Compile the plugin for a runtime and install it, with its helper. Wants root.
 
-    The runtime's own source tree and the Go that it was built with must be there. From then on
-    every run that writes into a data container is recorded, whoever starts it.
+    Without --runtime it is the one that is found, or $SIFPROV_RUNTIME. The runtime's own source
+    tree and the Go that it was built with must be there. A real run is tried then; when it fails,
+    what was there before is put back. From then on every run that writes into a data container is
+    recorded, whoever starts it.
 
     \b
     Examples:
       sudo sifprov plugin install
       sudo sifprov plugin install --runtime /opt/singularity/bin/singularity
+      sudo sifprov plugin install --all --if-installed
     """
-    place = pluginadmin.find_place(find_runtime(runtime))
-    with steps() as step:
-        state = pluginadmin.install(place, python=python, on_step=step)
-    return show(state, quiet=quiet and not state.problems)
+    named = named_place(runtime)
+    places = [named] if named else all_places()[0]
+    if if_installed:
+        places = [place for place in places if _wants_mending(place)]
+        if not places:
+            return Exit.OK
+    if every:
+        places = [place for place in places if not place.refuses_plugins] or places
+    elif not if_installed:
+        places = [the_only(places)]
+
+    def work(place: Place) -> Exit:
+        with steps() as step:
+            state = pluginadmin.install(place, python=python, try_it=not no_trial, on_step=step)
+        if not quiet or state.problems:
+            show(state)
+        return exit_code([state])
+
+    return on_each(places, work)
+
+
+def _wants_mending(place: Place) -> bool:
+    state = pluginadmin.status(place)
+    return state.installed and bool(state.problems)

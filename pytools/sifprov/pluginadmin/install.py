@@ -1,0 +1,111 @@
+"""Installs the plugin into a runtime, and removes it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+from sifprov.errors import SifprovError
+from sifprov.pluginadmin import payload, trial
+from sifprov.pluginadmin.installed import own_plugin, rivals
+from sifprov.pluginadmin.place import NAME, Place, run
+from sifprov.pluginadmin.status import Status, status
+from sifprov.pluginadmin.swap import only_one, put_aside
+
+
+class RivalError(SifprovError):
+    """Another plugin monitors containers: with two of them every run fails."""
+
+
+def install(
+    place: Place,
+    *,
+    python: str | None = None,
+    try_it: bool = True,
+    on_step: Callable[[str], None] = lambda text: None,
+) -> Status:
+    """Compiles and installs the plugin, its helper and its configuration. Wants root.
+
+    With `try_it` a real run follows. Whatever fails, what was there before stands as it was.
+    Raises MissingError when something that it needs is not there or the runtime itself
+    fails, RivalError, TrialError.
+    """
+    _want_root("installing")
+    interpreter = payload.find_interpreter(python)
+    go = payload.find_go(place)
+    _refuse_rivals(place)
+    with tempfile.TemporaryDirectory(prefix="sifprov-") as name:
+        work = Path(name)
+        built, folder = work / "sifprov.sif", work / "trial"
+        on_step("compiling the plugin")
+        payload.compile_plugin(place, built, go)
+        if try_it:
+            on_step("preparing a trial run")
+            folder.mkdir()
+            trial.prepare(place, folder, go)
+        _make_root(place)
+        with only_one(place):
+            _refuse_rivals(place)
+            with put_aside(place):
+                on_step("trying the runtime")
+                flags = trial.run_bare(place, folder) if try_it else []
+                on_step("installing it")
+                script = _install(place, built, interpreter)
+                on_step("trying it")
+                if try_it:
+                    trial.run_recorded(place, folder, flags)
+            payload.remove_old_helpers(place, keep=script.parent)
+    return status(place)
+
+
+def _install(place: Place, built: Path, interpreter: str) -> Path:
+    script = payload.copy_helper(place, interpreter)
+    payload.write_config(place, [interpreter, "-I", "-S", str(script)])
+    # Last of all: from here on the runtime loads the plugin.
+    payload.open_to_all(place)
+    run([place.runtime.path, "plugin", "install", str(built)], "installing the plugin")
+    payload.open_to_all(place)
+    own = own_plugin(place.plugin_root)
+    if own:
+        own.path.chmod(0o644)
+    return script
+
+
+def remove(place: Place) -> bool:
+    """Takes the plugin away; False when there was none. The plugin itself is not loaded."""
+    if not own_plugin(place.plugin_root) and not place.folder.exists():
+        return False
+    _want_root("removing")
+    with only_one(place) if place.plugin_root.exists() else nullcontext():
+        if own_plugin(place.plugin_root):
+            run([place.runtime.path, "plugin", "uninstall", NAME], "removing the plugin")
+        if place.folder.exists():
+            shutil.rmtree(place.folder)
+    return True
+
+
+def _want_root(doing: str) -> None:
+    if os.geteuid() != 0:
+        raise SifprovError(f"{doing} a plugin wants root", hint="run it with sudo")
+
+
+def _refuse_rivals(place: Place) -> None:
+    names = rivals(place.plugin_root)
+    if names:
+        raise RivalError(
+            f"{place.runtime.path}: the plugin {names[0]} monitors containers too, and with two "
+            "of them every run fails",
+            hint=f"'{place.runtime.path} plugin disable {names[0]}' puts it out of action",
+        )
+
+
+def _make_root(place: Place) -> None:
+    previous = os.umask(0o022)
+    try:
+        place.plugin_root.mkdir(parents=True, exist_ok=True)
+    finally:
+        os.umask(previous)

@@ -1,0 +1,167 @@
+"""What `install` puts in place: the compiled plugin, the helper and the configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyext2fs
+import sifprov
+from sifprov.assets import asset_folder
+from sifprov.errors import FileError, MissingError
+from sifprov.model.environment import DEFAULT
+from sifprov.pluginadmin.place import Place, read_conf, run
+from sifprov.pluginadmin.trusted import unreachable, untrusted
+from sifprov.version import VERSION
+
+CONFIG_SCHEMA = "sifprov.plugin-config/1"
+TIMEOUT = 300
+# Compiling takes about 20 s on two cores; a machine under load gets its time.
+_COMPILE_TIMEOUT = 1800
+_START = """\
+import sys
+
+sys.path.insert(0, {folder!r})
+from sifprov.helper import main
+
+sys.exit(main())
+"""
+
+
+def find_interpreter(wanted: str | None) -> str:
+    """Returns a Python that every user may run and only root may change. Raises MissingError."""
+    tried = []
+    for path in (wanted,) if wanted else ("/usr/bin/python3", os.path.realpath(sys.executable)):
+        if not os.access(path, os.X_OK):
+            tried.append(f"{path} is not there")
+            continue
+        problems = [*untrusted(path), *unreachable(path)]
+        if not problems:
+            return path
+        tried.extend(problems)
+    raise MissingError(
+        f"no Python that ordinary users may run and only root may change: {'; '.join(tried)}",
+        hint="install the distribution's python3, or name another one with --python",
+    )
+
+
+def find_go(place: Place) -> str:
+    """Returns the Go that the runtime would take, also where sudo has shortened PATH.
+
+    Raises MissingError, also when the runtime's source is not there.
+    """
+    if place.refuses_plugins:
+        raise MissingError(
+            f"{place.runtime.path}: this build refuses plugins, as packaged ones do",
+            hint="use 'sifprov exec' in place of the runtime's, or build the runtime from source",
+        )
+    if not (place.source / "pkg/plugin/plugin.go").is_file():
+        raise MissingError(
+            f"{place.source}: the source that {place.runtime.path} was built from is not there",
+            hint="use 'sifprov exec' in place of the runtime's, or build the runtime from source",
+        )
+    named = read_conf(place.conf).get("go path")
+    for path in (shutil.which("go"), named, "/usr/local/go/bin/go"):
+        if path and os.access(path, os.X_OK):
+            return path
+    raise MissingError(
+        "go is not on PATH", hint="the plugin wants the Go that the runtime was built with"
+    )
+
+
+def plugin_source() -> list[Path]:
+    """Returns the plugin's Go files, of the checkout or of the installed package."""
+    folder = asset_folder("plugin")
+    files = sorted(p for p in folder.glob("*.go") if not p.name.endswith("_test.go"))
+    if not files:
+        raise MissingError(f"the plugin's source is not in {folder}")
+    return files
+
+
+def go_environment(go: str, work: Path) -> dict[str, str]:
+    """Returns our environment as Go wants it: a package manager's hook may have no HOME."""
+    environment = {**os.environ, "PATH": f"{os.path.dirname(go)}:{os.environ.get('PATH', '')}"}
+    if not environment.get("HOME"):
+        environment |= {"HOME": str(work), "GOPATH": str(work / "go")}
+    return environment
+
+
+def compile_plugin(place: Place, built: Path, go: str, sources: list[Path] | None = None) -> None:
+    """Compiles `sources`, by default ours, to a plugin's SIF. Raises FileError, MissingError."""
+    # It has to stand inside the runtime's source tree, and without a go.mod of its own.
+    folder = place.source / "plugins" / f"sifprov-{secrets.token_hex(4)}"
+    try:
+        folder.mkdir(parents=True)
+        for file in sources or plugin_source():
+            shutil.copy(file, folder)
+        argv = [place.runtime.path, "plugin", "compile", "-o", str(built), str(folder)]
+        environment = go_environment(go, built.parent)
+        run(argv, "compiling the plugin", timeout=_COMPILE_TIMEOUT, env=environment)
+    except OSError as error:
+        raise FileError(f"{folder}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def copy_helper(place: Place, interpreter: str) -> Path:
+    """Copies these packages to where only root writes; returns the script to start."""
+    folder = place.folder / f"helper-{VERSION}-{secrets.token_hex(4)}"
+    previous = os.umask(0o022)
+    try:
+        folder.mkdir(parents=True)
+        for package in (sifprov, pyext2fs):
+            source = Path(package.__file__ or "").parent
+            shutil.copytree(
+                source,
+                folder / source.name,
+                ignore=shutil.ignore_patterns("__pycache__", "commands", "cli.py"),
+                copy_function=shutil.copyfile,
+            )
+        script = folder / "sifprov-helper.py"
+        script.write_text(_START.format(folder=str(folder)), encoding="utf-8")
+        # Ordinary users cannot write the bytecode beside it, and would compile it at every run.
+        run([interpreter, "-I", "-m", "compileall", "-q", str(folder)], "compiling the helper")
+    finally:
+        os.umask(previous)
+    return script
+
+
+def write_config(place: Place, helper: list[str]) -> None:
+    """Writes the plugin's configuration (docs/formats.md)."""
+    document = {
+        "environment": list(DEFAULT),
+        "helper": helper,
+        "ro_inputs": True,
+        "runtime_version": place.runtime.version,
+        "schema": CONFIG_SCHEMA,
+        "timeout_seconds": TIMEOUT,
+    }
+    temporary = place.config.with_suffix(".tmp")
+    temporary.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    temporary.replace(place.config)
+
+
+def open_to_all(place: Place) -> None:
+    """Lets every user read what stands there: root's umask may be strict, and runs would fail."""
+    for path in (place.folder, *place.folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def remove_old_helpers(place: Place, keep: Path | None) -> None:
+    """Removes earlier helpers, but those that are at work: they may read their files yet."""
+    for folder in place.folder.glob("helper-*"):
+        if folder != keep and not any(str(folder).encode() in line for line in _command_lines()):
+            shutil.rmtree(folder)
+
+
+def _command_lines() -> Iterator[bytes]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield path.read_bytes()
+        except OSError:
+            continue  # ended meanwhile
