@@ -14,6 +14,7 @@ from sifprov.terminal import printable
 from sifprov.version import VERSION
 
 _VERBS = {
+    "annotate": ("sifprov.commands.annotate", "Add notes, tags and metrics to a record."),
     "data": ("sifprov.commands.data", "Make and look into data containers."),
     "flush": ("sifprov.commands.flush", "Deliver records that wait in the spool."),
     "plugin": ("sifprov.commands.plugin", "Install, look at and remove the runtime's plugin."),

@@ -31,8 +31,9 @@ from sifprov.commands.rerun import _to_json
 from sifprov.compare import compare
 from sifprov.content import make_tree, plain_entry
 from sifprov.locate import Found
+from sifprov.model.annotation import make as make_annotation
 from sifprov.model.fact import Fact
-from sifprov.model.record import NOT_STARTED, SIGNALED, UNKNOWN, Record, Replay
+from sifprov.model.record import ANNOTATE, NOT_STARTED, SIGNALED, UNKNOWN, Record, Replay
 from sifprov.model.request import parse_end, parse_request
 from sifprov.plan import Plan
 from sifprov.pluginadmin.payload import write_config
@@ -111,6 +112,13 @@ RECORDS = {
         containers=(
             replace(container("input", None, "x"), marks=("changed-outside", "provisional")),
         ),
+    ),
+    "annotated run": replace(
+        run_record(), annotation=make_annotation(["a note\udcff"], ["paper=2"], ["r2=0.93"])
+    ),
+    "annotation": replace(
+        origin_record(), captured_by=ANNOTATE, origin=None,
+        annotation=make_annotation(["a note"]), annotates=Replay("sha256:" + "c" * 64, IN),
     ),
     "odd names": replace(
         run_record(),

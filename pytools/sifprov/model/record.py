@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sifprov.errors import RecordError
+from sifprov.model.annotation import Annotation
 from sifprov.model.canonical import Json, dumps, loads, text_from_json, text_to_json
 from sifprov.model.fact import Fact, facts_from_json, facts_to_json
 from sifprov.model.reader import Reader
@@ -15,8 +16,8 @@ SCHEMA = "sifprov.record/1"
 
 INPUT, OUTPUT, APPLICATION = "input", "output", "application"
 EXITED, SIGNALED, NOT_STARTED, UNKNOWN = "exited", "signaled", "not-started", "unknown"
-RUN, ORIGIN = "run", "origin"
-PLUGIN, WRAPPER, CREATE = "plugin", "wrapper", "create"
+RUN, ORIGIN, ANNOTATION = "run", "origin", "annotation"
+PLUGIN, WRAPPER, CREATE, ANNOTATE = "plugin", "wrapper", "create", "annotate"
 
 # What a reader must know of a container's content before relying on it.
 PROVISIONAL = "provisional"  # a process of the run was still writing
@@ -173,7 +174,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Replay:
-    """Which record a run replayed."""
+    """Which record a run replayed, or an annotation speaks of."""
 
     record: str
     id: UUID
@@ -213,10 +214,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class Record:
-    """One record, as it stands in the container `container`.
+    """One record, as it stands in the container `container`: of a run, of a making (`origin`), or
+    of words about an earlier record (`annotates`, in `annotation`).
 
-    A run with several outputs stores one record in each: the same `id`, each with its own
-    `container` and `previous` (the record digest of the newest record that was there before).
+    A run's own words stand in `annotation` too. A run with several outputs stores one record in
+    each: the same `id`, each with its own `container` and `previous` (the record digest of the
+    newest record that was there before).
     """
 
     id: UUID
@@ -229,11 +232,13 @@ class Record:
     origin: Origin | None
     containers: tuple[Container, ...]
     replays: Replay | None
+    annotation: Annotation | None = None
+    annotates: Replay | None = None
 
     @property
     def kind(self) -> str:
-        """`run` or `origin`."""
-        return RUN if self.run else ORIGIN
+        """`run`, `origin` or `annotation`."""
+        return RUN if self.run else ORIGIN if self.origin else ANNOTATION
 
     def with_role(self, role: str) -> tuple[Container, ...]:
         """Returns the containers that played this role."""
@@ -245,7 +250,13 @@ class Record:
 
     def to_json(self) -> Json:
         """Returns the JSON document."""
+        words: dict[str, Json] = {}
+        if self.annotation:
+            words["annotation"] = self.annotation.to_json()
+        if self.annotates:
+            words["annotates"] = self.annotates.to_json()
         return {
+            **words,
             "captured_by": {"kind": self.captured_by, "version": self.version},
             "container": str(self.container),
             "containers": [c.to_json() for c in self.containers],
@@ -273,17 +284,27 @@ class Record:
             container=r.uuid("container"),
             previous=r.optional("previous", r.digest),
             recorded=r.time("recorded"),
-            captured_by=by.word("kind", PLUGIN, WRAPPER, CREATE),
+            captured_by=by.word("kind", PLUGIN, WRAPPER, CREATE, ANNOTATE),
             version=by.word("version"),
             run=r.optional("run", lambda n: Run.from_json(r.json(n), n)),
             origin=r.optional("origin", lambda n: Origin.from_json(r.json(n), n)),
             containers=r.items("containers", Container.from_json),
             replays=r.optional("replays", lambda n: Replay.from_json(r.json(n), n)),
+            annotation=(
+                Annotation.from_json(r.json("annotation"), "annotation")
+                if r.has("annotation")
+                else None
+            ),
+            annotates=(
+                Replay.from_json(r.json("annotates"), "annotates") if r.has("annotates") else None
+            ),
         )
         by.end()
         r.end()
-        if (found.run is None) == (found.origin is None):
-            raise RecordError("run", "exactly one of 'run' and 'origin' must be given")
+        if sum(x is not None for x in (found.run, found.origin, found.annotates)) != 1:
+            raise RecordError("run", "exactly one of 'run', 'origin', 'annotates' must be given")
+        if found.annotates and not found.annotation:
+            raise RecordError("annotation", "missing")
         return found
 
     @classmethod

@@ -10,17 +10,22 @@ from uuid import UUID
 
 from sifprov.model.record import (
     APPLICATION,
+    CHANGED_OUTSIDE,
     EXITED,
     INPUT,
     NOT_STARTED,
     OUTPUT,
+    PROVISIONAL,
     SIGNALED,
+    SOURCE_LINK,
+    SOURCE_OUTSIDE,
     Container,
     Record,
     Run,
 )
 from sifprov.model.timestamp import to_ns
 from sifprov.records import Stored
+from sifprov.render.words import annotation_lines, fact_lines
 from sifprov.signatures import DATA
 from sifprov.terminal import command, printable
 from sifprov.trail import Carrier, Trail
@@ -29,6 +34,12 @@ from sifprov.trail import Carrier, Trail
 _TEE, _BAR, _END, _GAP = "├─ ", "│  ", "└─ ", "   "
 # A chain of thousands moves no further to the right, or its picture would have gigabytes.
 _MAX_INDENT = 300
+_MARKED = {
+    CHANGED_OUTSIDE: "! changed since its newest record, by no recorded run",
+    SOURCE_LINK: "! its folder was reached through a symbolic link inside the container",
+    SOURCE_OUTSIDE: "! a link led out of it: the application saw files of the host in its place",
+    PROVISIONAL: "! provisional: a process of the run was still writing when this was read",
+}
 
 
 @dataclass
@@ -68,8 +79,14 @@ def _carrier_node(carrier: Carrier, trail: Trail, shown: set[UUID]) -> Node:
         shown.add(carrier.identity.uuid)
     for node, current in todo:
         node.more.extend(_signed_lines(current))
+        words, placed = _later_words(current)
         for stored in reversed(current.records):
+            if stored.digest in placed:
+                continue  # shown with the record that it is about
             child = _record_node(stored)
+            for later in words.get(stored.digest, ()):
+                when = f" ({local_time(later.recorded)})"
+                child.more.extend(annotation_lines(later.annotation, when))
             node.children.append(child)
             if stored.record is None:
                 continue
@@ -87,6 +104,19 @@ def _carrier_node(carrier: Carrier, trail: Trail, shown: set[UUID]) -> Node:
                 elif ancestor and ancestor.identity.record != container.record:
                     below.more.append("carries other records now than it did then")
     return root
+
+
+def _later_words(carrier: Carrier) -> tuple[dict[str, list[Record]], set[str]]:
+    """The annotations by the digest of the record that they are about, where that stands here too;
+    and the digests of these annotations."""
+    here = {s.digest for s in carrier.records}
+    words: dict[str, list[Record]] = {}
+    placed = set()
+    for stored, record in carrier.good:
+        if record.annotates and record.annotates.record in here:
+            words.setdefault(record.annotates.record, []).append(record)
+            placed.add(stored.digest)
+    return words, placed
 
 
 def _signed_lines(carrier: Carrier) -> Iterator[str]:
@@ -113,11 +143,16 @@ def _record_node(stored: Stored) -> Node:
         more = ["$ " + command(run.argv or run.command)]
         if record.replays:
             more.append(f"replay of record {record.replays.id}")
+        more.extend(annotation_lines(record.annotation))
+        more.extend(fact_lines(run))
         runtime = printable(f"{run.runtime_name} {run.runtime_version}")
         return Node(text, [*more, f"recorded by the {record.captured_by}, {runtime}"])
     if record and record.origin:
         text = f"made {local_time(record.recorded)} from {printable(record.origin.source)}"
         return Node(text, [short_digest(record.origin.digest)])
+    if record and record.annotates:
+        text = f"noted {local_time(record.recorded)} about record {record.annotates.id}"
+        return Node(text, list(annotation_lines(record.annotation)))
     return Node(f"broken record (object {stored.object_id}): {printable(stored.error or '')}")
 
 
@@ -129,7 +164,8 @@ def _container_node(container: Container) -> Node:
         else f"content unknown: {printable(container.reason or '')}"
     )
     uuid = str(container.uuid) if container.uuid else "no UUID"
-    return Node(f"{container.role} {printable(container.name)}{where}  {uuid}", [content])
+    more = [content, *(_MARKED[mark] for mark in container.marks)]
+    return Node(f"{container.role} {printable(container.name)}{where}  {uuid}", more)
 
 
 def _took(run: Run) -> str:

@@ -1,0 +1,72 @@
+"""Lines of the tree about what a record holds besides the run itself: the user's words, facts.
+
+Facts come from a container and may hold anything: what has not the expected form is not shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sifprov.model.annotation import Annotation
+from sifprov.model.canonical import Json
+from sifprov.model.record import Run
+from sifprov.terminal import printable, size
+
+_MAX_TEXT = 500
+
+
+def annotation_lines(annotation: Annotation | None, when: str = "") -> Iterator[str]:
+    """Yields a line for each note, tag and metric; `when` says that they were added later."""
+    if annotation is None:
+        return
+    for note in annotation.notes:
+        yield f"note{when}: {_short(note)}"
+    for name, value in annotation.tags:
+        yield f"tag{when}: {printable(name)}={_short(value)}"
+    for name, value in annotation.metrics:
+        yield f"metric{when}: {printable(name)} = {value}"
+
+
+def fact_lines(run: Run) -> Iterator[str]:
+    """Yields a line for each fact that is worth one."""
+    facts = {fact.name: fact.value for fact in run.facts}
+    who = [f"by {_short(name)}"] if (name := _field(facts.get("user"), "name")) else []
+    cpu = _field(facts.get("platform"), "cpu")
+    on = [f"on {_short(cpu)}"] if cpu else []
+    if who or on:
+        yield ", ".join(who + on)
+    batch = facts.get("batch")
+    if job := _field(batch, "job"):
+        task = _field(batch, "task")
+        yield f"batch job {_short(job)}" + (f", task {_short(task)}" if task else "")
+    if used := ", ".join(_used(facts.get("resources"))):
+        yield f"used {used}"
+    log = facts.get("log")
+    if isinstance(log, Mapping) and isinstance(log.get("bytes"), int):
+        cut = log.get("cut")
+        cut = f", {size(cut)} cut out of them" if isinstance(cut, int) and cut > 0 else ""
+        yield f"output kept: {size(_count(log, 'bytes') or 0)}{cut} ('sifprov trail --log')"
+
+
+def _used(value: Json) -> Iterator[str]:
+    for name, what in (("user_us", "user"), ("system_us", "system")):
+        microseconds = _count(value, name)
+        if microseconds is not None:
+            yield f"{microseconds / 1e6:.2f} s {what}"
+    peak = _count(value, "peak_memory_bytes")
+    if peak is not None:
+        yield f"{size(peak)} of memory"
+
+
+def _field(value: Json, name: str) -> str | None:
+    found = value.get(name) if isinstance(value, Mapping) else None
+    return found if isinstance(found, str) and found else None
+
+
+def _count(value: Json, name: str) -> int | None:
+    found = value.get(name) if isinstance(value, Mapping) else None
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+
+
+def _short(text: str) -> str:
+    return printable(text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "…")
