@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 _LOOP = re.compile(rb"7:\d+")
 _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
@@ -31,7 +30,7 @@ def find_mount(
     try:
         wanted = os.stat(path)
         # Not splitlines: the kernel escapes a newline in a name, but no carriage return.
-        lines = Path(proc).read_bytes().split(b"\n")
+        lines = _read(proc).split(b"\n")
     except (OSError, ValueError):
         return None
     for line in reversed(lines):
@@ -41,7 +40,7 @@ def find_mount(
         if root != b"/":
             continue
         if _LOOP.fullmatch(number):
-            loop = Path(sys, number.decode("ascii"), "loop")
+            loop = os.path.join(sys, number.decode("ascii"), "loop")
             here = _loop_is(loop, wanted, offset)
         else:
             end = f"/session/data-images/{place}".encode("ascii")
@@ -52,10 +51,15 @@ def find_mount(
     return None
 
 
-def _loop_is(loop: Path, wanted: os.stat_result, offset: int) -> bool:
+def _loop_is(loop: str, wanted: os.stat_result, offset: int) -> bool:
     try:
-        at = int((loop / "offset").read_text())
-        backing = os.stat((loop / "backing_file").read_bytes().rstrip(b"\n"))
+        at = int(_read(f"{loop}/offset"))
+        backing = os.stat(_read(f"{loop}/backing_file").rstrip(b"\n"))
     except (OSError, ValueError):
         return False
     return at == offset and os.path.samestat(backing, wanted)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
