@@ -66,9 +66,10 @@ func (s stash) fit(room int) []byte {
 	return nil
 }
 
-// capturedAlready tells whether `sifprov` itself runs this container and records the run.
+// capturedAlready tells whether `sifprov` itself runs this container and records the run. No
+// runtime hands a variable with the first name's prefix into the container.
 func capturedAlready() bool {
-	return os.Getenv("SIFPROV_CAPTURED") != ""
+	return os.Getenv("SINGULARITY_SIFPROV_CAPTURED") != "" || os.Getenv("SIFPROV_CAPTURED") != ""
 }
 
 // newStash gathers what the process knows of itself.

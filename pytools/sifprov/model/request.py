@@ -7,8 +7,8 @@ import binascii
 from dataclasses import dataclass
 
 from sifprov.errors import RecordError
-from sifprov.model.canonical import Json, loads
-from sifprov.model.fact import Fact, facts_from_json
+from sifprov.model.canonical import Json, dumps, loads, text_to_json
+from sifprov.model.fact import Fact, facts_from_json, facts_to_json
 from sifprov.model.reader import Reader
 from sifprov.model.record import EXITED, NOT_STARTED, PLUGIN, SIGNALED, UNKNOWN, WRAPPER
 
@@ -117,6 +117,49 @@ def parse_request(line: bytes) -> CaptureRequest:
         metadata=_metadata(r) if r.has("metadata") else None,
         folders=r.items("folders", _folder) if r.has("folders") else (),
     )
+
+
+def dump_request(request: CaptureRequest) -> bytes:
+    """Returns a request's first line; `parse_request` reads it."""
+    document: dict[str, Json] = {
+        "schema": SCHEMA,
+        "event": "start",
+        "captured_by": {"kind": request.captured_by, "version": request.version},
+        "runtime": {"name": request.runtime_name, "version": request.runtime_version},
+        "argv": None if request.argv is None else [_base64(a) for a in request.argv],
+        "command": [_base64(a) for a in request.command],
+        "cwd": _base64(request.cwd),
+        "started": request.started,
+        "environment": {name: text_to_json(value) for name, value in request.environment},
+        "image": _base64(request.image),
+        "binds": [
+            {
+                "source": _base64(b.source),
+                "destination": _base64(b.destination),
+                "image_src": None if b.image_src is None else _base64(b.image_src),
+                "id": b.id,
+                "ro": b.read_only,
+                "ro_added": b.read_only_added,
+            }
+            for b in request.binds
+        ],
+        "images": [{"path": _base64(i.path), "writable": i.writable} for i in request.images],
+        "timeout_seconds": request.timeout,
+    }
+    if request.facts:
+        document["facts"] = facts_to_json(request.facts)
+    if request.metadata is not None:
+        document["metadata"] = _base64(request.metadata)
+    if request.folders:
+        document["folders"] = [
+            {"source": _base64(f.source), "destination": _base64(f.destination)}
+            for f in request.folders
+        ]
+    return dumps(document) + b"\n"
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii")
 
 
 def is_running(line: bytes) -> bool:
