@@ -10,12 +10,13 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import BinaryIO
 
 from sifprov import capture
 from sifprov.content import Deadline
 from sifprov.errors import SifprovError
-from sifprov.model.request import LOST, is_running, parse_end, parse_request
+from sifprov.model.request import LOST, CaptureRequest, is_running, parse_end, parse_request
 from sifprov.terminal import printable
 
 MAX_LINE = 1024 * 1024
@@ -26,14 +27,23 @@ def main() -> int:
     # The user's ^C is for the application; the plugin bounds our time.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
         signal.signal(number, signal.SIG_IGN)
+    source = sys.stdin.buffer
+    return guarded(lambda: follow(parse_request(source.readline(MAX_LINE)), source, live=True))
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Does the work; an error of ours is one line on standard error, and 1."""
     try:
-        return _record(sys.stdin.buffer)
+        return work()
     except (SifprovError, OSError) as error:
         return _warn(str(error), 1)
 
 
-def _record(source: BinaryIO) -> int:
-    request = parse_request(source.readline(MAX_LINE))
+def follow(request: CaptureRequest, source: BinaryIO, *, live: bool) -> int:
+    """Records a run whose further lines come from `source`; `live` as in `capture.finish`.
+
+    Returns 0 when it was recorded, or changed no container. Raises SifprovError, OSError.
+    """
     deadline = Deadline()
     lines: list[bytes] = []
 
@@ -55,10 +65,10 @@ def _record(source: BinaryIO) -> int:
         # The runtime gave up before anything ran in the container.
         return 0
     code = 0
-    for written in capture.finish(started, how, deadline, live=True).written:
-        if written.spooled:
-            text = f"{written.spooled}; the record waits in the spool, 'sifprov flush' delivers it"
-            code = _warn(text, 0)
+    for written in capture.finish(started, how, deadline, live=live).written:
+        if written.warning:
+            # Where no spool took it, the plugin is to try.
+            code = _warn(written.warning, code if written.kept else 1)
     return code
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
+from uuid import UUID
 
 from sifprov.errors import FormatError, RecordError
 from sifprov.groups import BUNDLE_NAME, OBJECT_NAME, by_offset, is_bundle, open_group
 from sifprov.model.canonical import record_digest
 from sifprov.model.record import Record
 from sifprov.room import plan_bundle, read_stored
-from sifprov.sif import DataType, Descriptor, Image, NewObject, append
+from sifprov.sif import DataType, Image, NewObject, append
 from sifprov.sif.disk import Disk, FileDisk
 from sifprov.sif.merge import Merge
 
@@ -21,8 +23,11 @@ __all__ = [
     "OBJECT_NAME",
     "Stored",
     "append_record",
+    "in_order",
     "newest_digest",
+    "parse_stored",
     "read_records",
+    "speaks_of",
 ]
 
 # What is read of one container: bundles of a hostile one would unpack to a thousand times its size.
@@ -43,8 +48,8 @@ class Stored:
     error: str | None
 
 
-def read_records(file: BinaryIO, image: Image) -> tuple[Stored, ...]:
-    """Returns a container's records, each once, oldest first.
+def read_records(file: BinaryIO, image: Image, of: UUID | None = None) -> tuple[Stored, ...]:
+    """Returns a container's records, each once, oldest first; with `of` only those of this one.
 
     A record comes behind the one that it names as its previous one, and but for that they
     come in the order in which they stand in the file. Broken ones come with their error, so that
@@ -63,26 +68,30 @@ def read_records(file: BinaryIO, image: Image) -> tuple[Stored, ...]:
                     field=f"object {item.id}",
                 )
         except (FormatError, RecordError) as error:
+            if of:
+                continue
             what = "bundle: " if is_bundle(item) else ""
             found.append((Stored(item.id, item.group, "", None, f"{what}{error}"),))
             continue
-        found.append(tuple(_parse(item, data) for data in pieces))
+        mine = (data for data in pieces if speaks_of(data, of))
+        found.append(tuple(parse_stored(item.id, item.group, data) for data in mine))
     once: dict[str | int, Stored] = {}
     for stored in (s for several in reversed(found) for s in several):
         # A crash while they were bundled leaves some both alone and in the bundle.
         once.setdefault(stored.digest or stored.object_id, stored)
-    return _in_order(tuple(once.values()))
+    return in_order(tuple(once.values()))
 
 
-def _parse(item: Descriptor, data: bytes) -> Stored:
+def parse_stored(place: int, group: int, data: bytes) -> Stored:
+    """Returns the record of these bytes, which stand in the object `place`."""
     digest = record_digest(data)
     try:
-        return Stored(item.id, item.group, digest, Record.from_bytes(data), None)
+        return Stored(place, group, digest, Record.from_bytes(data), None)
     except RecordError as error:
-        return Stored(item.id, item.group, digest, None, str(error))
+        return Stored(place, group, digest, None, str(error))
 
 
-def _in_order(found: Sequence[Stored]) -> tuple[Stored, ...]:
+def in_order(found: Sequence[Stored]) -> tuple[Stored, ...]:
     """Sorts by the chain, then by the place in `found`. Takes n log n, whatever the records say."""
     known = {s.digest for s in found if s.digest}
     waiting: dict[str, list[int]] = {}
@@ -104,8 +113,11 @@ def _in_order(found: Sequence[Stored]) -> tuple[Stored, ...]:
     return tuple(result)
 
 
-def newest_digest(file: BinaryIO, image: Image) -> str | None:
-    """Returns the record digest of the newest record, mostly without reading the others."""
+def newest_digest(file: BinaryIO, image: Image, of: UUID | None = None) -> str | None:
+    """Returns the record digest of the newest record, mostly without reading the others.
+
+    `of` names the container whose records alone count, in a file that holds those of many.
+    """
     for item in reversed(by_offset(image)):
         if is_bundle(item):
             # Only a crash leaves it behind all records, and a signed one may still be newer.
@@ -114,9 +126,22 @@ def newest_digest(file: BinaryIO, image: Image) -> str | None:
             pieces = read_stored(file, item)
         except FormatError:
             continue  # one that is too large to be read has no digest to name
-        if pieces:
+        if pieces and speaks_of(pieces[0], of):
             return record_digest(pieces[0])
-    return next((s.digest for s in reversed(read_records(file, image)) if s.digest), None)
+    found = reversed(read_records(file, image, of))
+    return next((s.digest for s in found if s.digest), None)
+
+
+def speaks_of(data: bytes, container: UUID | None) -> bool:
+    """Whether a record's stored bytes name this container as theirs; None stands for any.
+
+    They are canonical, so the field can be seen without reading the JSON.
+    """
+    return container is None or b'"container":"%s"' % str(container).encode("ascii") in data
+
+
+class _HeldError(Exception):
+    """A record that need not be appended, for it is there."""
 
 
 def append_record(
@@ -124,27 +149,36 @@ def append_record(
     build: Callable[[Image, str | None], Record],
     *,
     now: int,
+    of: UUID | None = None,
+    held: Callable[[Record], bool] | None = None,
     disk: Callable[[int], Disk] = FileDisk,
 ) -> tuple[Record, str]:
     """Appends the record that `build` makes of the table and the newest record's digest.
 
     Returns it with its record digest. `build` runs under the container's lock, so
     the chain has no forks. When the descriptor table is full, earlier records are bundled.
+    `of` names the container whose chain it joins, in a file that holds those of many. A record
+    there that `held` knows is returned instead, and nothing is appended.
     Raises FileError; the container then holds the records that it held.
     """
     made: list[tuple[Record, str]] = []
     before_merge: list[str | None] = []
 
     def make_room(file: BinaryIO, image: Image) -> Merge | None:
-        before_merge.append(newest_digest(file, image))
+        before_merge.append(newest_digest(file, image, of))
         return plan_bundle(file, image)
 
     def new_object(file: BinaryIO, image: Image) -> NewObject:
-        newest = before_merge[0] if before_merge else newest_digest(file, image)
+        for stored in read_records(file, image, of) if held else ():
+            if held and stored.record and held(stored.record):
+                made.append((stored.record, stored.digest))
+                raise _HeldError
+        newest = before_merge[0] if before_merge else newest_digest(file, image, of)
         record = build(image, newest)
         data = record.to_bytes()
         made.append((record, record_digest(data)))
         return NewObject(DataType.JSON, OBJECT_NAME.encode("ascii"), data, group=open_group(image))
 
-    append(path, new_object, now=now, disk=disk, make_room=make_room)
+    with suppress(_HeldError):
+        append(path, new_object, now=now, disk=disk, make_room=make_room)
     return made[0]

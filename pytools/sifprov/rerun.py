@@ -193,5 +193,5 @@ def _verdict(plan: Plan, code: int, finished: capture.Finished) -> Verdict:
     changed = None
     if recorded and recorded.digest and recorded.digest != digest:
         changed = f"{plan.original}: its content is {digest}, not the recorded {recorded.digest}"
-    spooled = next((w.spooled for w in finished.written if w.spooled), None)
+    spooled = next((w.warning for w in finished.written if w.warning), None)
     return Verdict(plan, into, code, compare(first, second), changed, second.digest, spooled)

@@ -1,8 +1,9 @@
 """Where what could not be recorded waits: `~/.local/state/sifprov/spool/`, the user's own, mode
 0700.
 
-Two kinds of files (docs/formats.md): `UUID.record.json`, a finished record with its target, and
-`UUID.request.jsonl`, a capture request that the plugin could not hand to the helper.
+Two kinds of files (docs/formats.md): `UUID.record.json`, a finished record with the place that it
+is for, and `UUID.request.jsonl`, a capture request that the plugin could not hand to the helper.
+Where no such folder takes a file it goes beside the output, as `.sifprov-UUID.record.json`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import contextlib
 import fcntl
 import os
 import pwd
+import shlex
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
@@ -21,69 +24,144 @@ from sifprov.errors import FileError, RecordError
 from sifprov.model.canonical import dumps, loads, text_to_json
 from sifprov.model.reader import Reader
 from sifprov.model.record import Record
+from sifprov.newfile import sync_folder
+from sifprov.placement import CONTAINER, KINDS, same_run
 
 SCHEMA = "sifprov.spool/1"
-_BELOW_HOME = (".local", "state", "sifprov", "spool")
+_STATE, _SPOOL = (".local", "state"), ("sifprov", "spool")
 RECORD, REQUEST = ".record.json", ".request.jsonl"
+# Of a file that has to wait outside of the spool.
+PREFIX = ".sifprov-"
+_LOCK = ".lock"
+_UNFINISHED = (".tmp", ".part")
+_DAY_NS = 24 * 3600 * 10**9
 MAX_FILE = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """One file of the spool; exactly one of `record` (for the container at `target`) and
-    `request`."""
+    """One file of the spool; exactly one of `record` (for the place `kind`, `target`) and
+    `request`. `since_ns` is the time since when it waits, `reason` says why."""
 
     path: str
     target: str | None = None
     record: Record | None = None
     request: tuple[bytes, bytes] | None = None
+    kind: str = CONTAINER
+    reason: str | None = None
+    since_ns: int = 0
+
+    @property
+    def id(self) -> str:
+        """What a user calls it: the UUID in its file's name."""
+        name = os.path.basename(self.path).removeprefix(PREFIX)
+        return name.removesuffix(RECORD).removesuffix(REQUEST)
 
 
 def folders() -> tuple[str, ...]:
-    """Returns every folder where something of this user may wait.
+    """Returns every folder where something of this user may wait, the preferred one first.
 
-    The plugin goes by the user's HOME; the helper, which has none, by the password database.
+    The plugin goes by the user's environment; the helper, which has none, by the password database.
     """
+    states = []
+    state = os.environ.get("XDG_STATE_HOME", "")
+    if state.startswith("/"):  # by the XDG specification a relative path is no path
+        states.append(state)
     homes = [os.path.expanduser("~")]
     # A user may have no entry there, as in some containers.
     with contextlib.suppress(KeyError):
         homes.append(pwd.getpwuid(os.getuid()).pw_dir)
-    return tuple(dict.fromkeys(os.path.join(home, *_BELOW_HOME) for home in homes))
+    states += [os.path.join(home, *_STATE) for home in homes if home.startswith("/")]
+    return tuple(dict.fromkeys(os.path.join(s, *_SPOOL) for s in states))
 
 
 def folder() -> str:
     """Returns the folder where this process keeps what it cannot deliver."""
-    return folders()[0]
+    return next(iter(folders()), "/")
+
+
+def how_to_flush(path: str) -> str:
+    """Returns the words that say how the waiting file at `path` is delivered."""
+    where = os.path.dirname(path)
+    if where in folders():
+        return "'sifprov flush' delivers it"
+    return f"'sifprov flush --search {shlex.quote(where)}' delivers it"
 
 
 @contextmanager
 def only_one() -> Iterator[None]:
-    """Holds the spool's lock, so that two deliveries at once bring nothing twice."""
-    where = folder()
+    """Holds the spool's lock, so that two deliveries at once do not do the work twice.
+
+    Where there are no locks, as on some network file systems, it goes on without: a delivery is
+    safe by itself, for it looks into the container, under that one's lock, before it appends.
+    """
+    path = os.path.join(folder(), _LOCK)
     try:
-        descriptor = os.open(where, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        # A file, not the folder: over NFS only what is open for writing can be locked.
+        descriptor = _no_link(path, os.O_RDWR | os.O_CREAT)
     except OSError:
         yield  # no folder, nothing to deliver
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):
+            fcntl.lockf(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
 
 
-def save(target: str, record: Record) -> str:
-    """Keeps a record for the container at `target`; returns the file's path. Raises FileError."""
-    document = {"record": record.to_json(), "schema": SCHEMA, "target": text_to_json(target)}
-    where = folder()
-    path = os.path.join(where, f"{uuid4()}{RECORD}")
-    try:
-        os.makedirs(where, mode=0o700, exist_ok=True)
-        _check_own(where)
-        _write(path, dumps(document))
-    except OSError as error:
-        raise FileError(f"{path}: cannot keep the record: {error.strerror}") from error
-    return path
+def save(
+    target: str,
+    record: Record,
+    *,
+    kind: str = CONTAINER,
+    reason: str | None = None,
+    near: str | None = None,
+) -> str:
+    """Keeps a record for the place at `target`; returns the file's path.
+
+    It is written once: where a record of the same run for the same place waits, that one's path is
+    returned. `near` is a folder to try when no spool takes it. Raises FileError.
+    """
+    document = {
+        "kind": kind,
+        "reason": None if reason is None else text_to_json(reason),
+        "record": record.to_json(),
+        "schema": SCHEMA,
+        "target": text_to_json(target),
+    }
+    data = dumps(document)
+    name = f"{uuid4()}{RECORD}"
+    places = [(where, name) for where in folders()]
+    places += [(near, PREFIX + name)] if near else []
+    problems = []
+    for where, name in places:
+        path = os.path.join(where, name)
+        try:
+            if where != near:
+                os.makedirs(where, mode=0o700, exist_ok=True)
+                _check_own(where)
+                found = _same(where, target, record)
+                if found:
+                    return found
+            _write(path, data)
+        except OSError as error:
+            problems.append(f"{where}: {error.strerror}")
+        except FileError as error:
+            problems.append(str(error))
+        else:
+            return path
+    raise FileError("the record cannot be kept either: " + "; ".join(problems))
+
+
+def _same(where: str, target: str, record: Record) -> str | None:
+    """Returns the file that keeps a record of this run already, as after a helper was killed."""
+    for item in _read_all(where, _names(where)):
+        if isinstance(item, FileError) or item.target != target or not item.record:
+            continue
+        if same_run(item.record, record):
+            return item.path
+    return None
 
 
 def _check_own(where: str) -> None:
@@ -93,11 +171,11 @@ def _check_own(where: str) -> None:
 
 
 def _no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
 
 
 def _write(path: str, data: bytes) -> None:
-    """Writes a file that is either there whole or not at all."""
+    """Writes a file that is either there whole or not at all, and waits until it is on the disk."""
     temporary = path + ".tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(temporary, flags, 0o600)
@@ -110,14 +188,16 @@ def _write(path: str, data: bytes) -> None:
     except OSError:
         os.unlink(temporary)
         raise
+    sync_folder(path)
 
 
-def waiting() -> Iterator[Waiting | FileError]:
-    """Yields what waits, oldest first; a broken file comes as its error."""
+def waiting(search: Iterable[str] = ()) -> Iterator[Waiting | FileError]:
+    """Yields what waits in the spool, and in the folders `search` outside of it, oldest first; a
+    broken file comes as its error."""
     found: list[str] = []
     for where in folders():
         try:
-            names = [n for n in os.listdir(where) if n.endswith((RECORD, REQUEST))]
+            names = _names(where)
             # Under sudo it may be another user's, whose files root would then follow.
             _check_own(where)
         except FileNotFoundError:
@@ -125,7 +205,46 @@ def waiting() -> Iterator[Waiting | FileError]:
         except OSError as error:
             raise FileError(f"{where}: {error.strerror}") from error
         found += [os.path.join(where, name) for name in names]
-    for path in sorted(found, key=_age):
+    for where in search:
+        try:
+            names = [n for n in _names(where) if n.startswith(PREFIX)]
+        except OSError as error:
+            raise FileError(f"{where}: {error.strerror}") from error
+        paths = [os.path.join(os.path.abspath(where), name) for name in names]
+        found += [path for path in paths if _is_own(path)]
+    yield from _read_all("", dict.fromkeys(found))
+
+
+def count() -> int:
+    """Returns how many records and requests wait in the spool. Raises FileError."""
+    return sum(1 for _ in waiting())
+
+
+def clean() -> None:
+    """Removes what a crash left of files that were never finished."""
+    for where in folders():
+        with contextlib.suppress(OSError, FileError):
+            _check_own(where)
+            with os.scandir(where) as entries:
+                old = [e for e in entries if e.name.endswith(_UNFINISHED)]
+            for entry in old:
+                if time.time_ns() - entry.stat(follow_symlinks=False).st_mtime_ns > _DAY_NS:
+                    os.unlink(entry.path)
+
+
+def _names(where: str) -> list[str]:
+    return [n for n in os.listdir(where) if n.endswith((RECORD, REQUEST))]
+
+
+def _is_own(path: str) -> bool:
+    try:
+        return os.lstat(path).st_uid == os.getuid()
+    except OSError:
+        return False
+
+
+def _read_all(where: str, names: Iterable[str]) -> Iterator[Waiting | FileError]:
+    for path in sorted((os.path.join(where, name) for name in names), key=_age):
         try:
             yield _read(path)
         except FileNotFoundError:
@@ -143,14 +262,25 @@ def _age(path: str) -> tuple[int, str]:
 
 def _read(path: str) -> Waiting:
     with open(path, "rb", opener=_no_link) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
             raise FileError("no regular file")
         data = file.read(MAX_FILE + 1)
     if len(data) > MAX_FILE:
         raise FileError(f"more than {MAX_FILE} bytes")
+    since = status.st_mtime_ns
     if path.endswith(REQUEST):
         first, _, second = data.partition(b"\n")
-        return Waiting(path, request=(first, second))
+        return Waiting(path, request=(first, second), since_ns=since)
     r = Reader(loads(data), "")
     r.word("schema", SCHEMA)
-    return Waiting(path, target=r.text("target"), record=Record.from_json(r.json("record")))
+    found = Waiting(
+        path,
+        target=r.text("target"),
+        record=Record.from_json(r.json("record")),
+        kind=r.word("kind", *KINDS),
+        reason=r.optional("reason", r.text),
+        since_ns=since,
+    )
+    r.end()
+    return found

@@ -49,7 +49,8 @@ def test_a_record_is_kept_for_its_owner_alone(home: FakeFilesystem) -> None:
     assert (mode(WHERE), mode(path)) == (0o700, 0o600)
     assert os.listdir(WHERE) == [os.path.basename(path)]
     (found,) = spool.waiting()
-    assert found == Waiting(path, "/data/out.sif", run_record())
+    since = os.lstat(path).st_mtime_ns
+    assert found == Waiting(path, "/data/out.sif", run_record(), since_ns=since)
 
 
 def test_an_empty_spool(home: FakeFilesystem) -> None:
@@ -122,7 +123,7 @@ def test_a_file_that_is_too_large(home: FakeFilesystem, monkeypatch: pytest.Monk
 def test_a_full_disk_leaves_nothing_behind(home: FakeFilesystem) -> None:
     home.create_dir(WHERE, perm_bits=0o700)
     home.set_disk_usage(home.get_disk_usage()[1] + 100)
-    with pytest.raises(FileError, match=r"cannot keep the record: .*[Ss]pace"):
+    with pytest.raises(FileError, match=r"cannot be kept either: .*[Ss]pace"):
         spool.save("/out.sif", run_record())
     assert os.listdir(WHERE) == []
 
@@ -149,8 +150,8 @@ def test_what_is_no_plain_file_is_told_and_not_followed(
 
 def test_a_file_that_another_flush_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    for _ in range(2):
-        spool.save("/out.sif", run_record())
+    for n in range(2):
+        spool.save(f"/{n}.sif", run_record())
     waiting = spool.waiting()
     next(waiting)
     for path in Path(spool.folder()).iterdir():

@@ -44,7 +44,7 @@ from sifprov.trail import read_trail
 FORMATS = (FOLDER.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
 NAMES = {
     "record", "capture-request", "plugin-config", "trail", "rerun", "spool", "plugin-status",
-    "layout", "bundle", "data-info", "data-ls",
+    "layout", "bundle", "data-info", "data-ls", "flush",
 }  # fmt: skip
 
 
@@ -232,7 +232,8 @@ def test_the_verdict_of_a_replay(tmp_path: Path) -> None:
 
 def test_the_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    path = spool.save("/data/out\udcff.sif", replace(run_record(), container=UUID(int=5)))
+    record = replace(run_record(), container=UUID(int=5))
+    path = spool.save("/data/out\udcff.sif", record, reason="it is full")
     document = json.loads(Path(path).read_bytes())
     assert problems("sifprov.spool/1", document) == []
     del document["record"]["id"]

@@ -1,48 +1,60 @@
-"""Brings a record to where it belongs: into its container, else into the spool."""
+"""Brings a record to where it belongs, else into the spool."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from sifprov import spool
+from sifprov import placement, spool
 from sifprov.errors import FileError
 from sifprov.model.record import Record
-from sifprov.records import append_record
-from sifprov.sif import Image
+from sifprov.placement import Place
 
 
 @dataclass(frozen=True)
 class Written:
-    """One place where the record of a run now is: `spooled` when the container could not take
-    it."""
+    """Where one record of a run now is.
+
+    `path` is the place that it is for. Where that cannot take it, `spooled` says why, and `kept` is
+    the file that keeps it; that is None when no spool took it either, as `spooled` then says too.
+    """
 
     path: str
     record: Record
     digest: str | None
     spooled: str | None
+    kept: str | None = None
+
+    @property
+    def warning(self) -> str | None:
+        """The line for the user about a record that is not where it belongs."""
+        if self.spooled is None:
+            return None
+        if self.kept is None:
+            return f"this run was not recorded: {self.spooled}"
+        return f"{self.spooled}; the record waits in {self.kept}, {spool.how_to_flush(self.kept)}"
 
 
-def deliver(path: str, record: Record) -> Written:
-    """Appends `record` to the container at `path`; into the spool when that cannot take it.
+def deliver(
+    place: Place, record: Record, *, once: bool = False, near: str | None = None
+) -> Written:
+    """Appends `record` to the place; into the spool when that cannot take it. Raises nothing.
 
-    The container must still be the one that the record is for.
+    The container must still be the one that the record is for. `once`: not when a record of the
+    same run is there. `near` is a folder to keep it in when no spool of the user takes it.
     """
     try:
-        stored, digest = append_to(path, record)
+        stored, digest = placement.append_to(place, record, once=once)
     except FileError as error:
-        spool.save(path, record)
-        return Written(path, record, None, str(error))
-    return Written(path, stored, digest, None)
+        reason = str(error)
+    else:
+        return Written(place.path, stored, digest, None)
+    try:
+        kept = spool.save(place.path, record, kind=place.kind, reason=reason, near=near)
+    except FileError as error:
+        return Written(place.path, record, None, f"{reason}; {error}")
+    return Written(place.path, record, None, reason, kept)
 
 
 def append_to(path: str, record: Record) -> tuple[Record, str]:
     """Appends `record` behind the newest one of the container at `path`. Raises FileError."""
-
-    def build(image: Image, previous: str | None) -> Record:
-        uuid = image.header.uuid
-        if uuid != record.container:
-            raise FileError(f"{path}: this is another container now ({uuid})")
-        return replace(record, previous=previous)
-
-    return append_record(path, build, now=time.time_ns() // 1_000_000_000)
+    return placement.append_to(Place(placement.CONTAINER, path), record)

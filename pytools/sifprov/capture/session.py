@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
@@ -18,11 +18,14 @@ from sifprov.capture.bound import (
     with_content,
 )
 from sifprov.capture.deliver import Written, deliver
+from sifprov.capture.folders import folder_outputs
+from sifprov.capture.late import application_as_it_was, as_it_was
 from sifprov.capture.run import describe_run
 from sifprov.content import Deadline, Tree
 from sifprov.model.record import NOT_STARTED, OUTPUT, Container, Record, Replay
 from sifprov.model.request import CaptureEnd, CaptureRequest
 from sifprov.model.timestamp import from_ns, to_ns
+from sifprov.placement import metadata_of, place_for
 from sifprov.version import VERSION
 
 
@@ -78,35 +81,50 @@ def finish(
     *,
     live: bool = False,
     replays: Replay | None = None,
-    wants: Callable[[Container], bool] = lambda container: True,
+    late: bool = False,
 ) -> Finished:
     """Writes the record of a run that has ended into each of its outputs.
 
     `live` says that the runtime still has the containers mounted, in this process's namespace. A
-    run that changed no data container is recorded nowhere; of the outputs only those that
-    `wants` agrees to get the record. Raises FileError when a record could neither be written
-    nor put into the spool.
+    run that changed no data container is recorded nowhere. `late`: the record is made long after
+    the run, which may have been recorded already; content that changed since is not taken for the
+    run's. A record that cannot be written raises nothing: `written` says so.
     """
     # What never started may never have been mounted, and has written nothing.
     live = live and end.outcome != NOT_STARTED
     data = tuple(after(bound, end, deadline, live=live) for bound in started.data)
-    began = to_ns(started.request.started)
+    request, app = started.request, started.application
+    if late:
+        data = tuple(as_it_was(bound, request, end) for bound in data)
+        app = application_as_it_was(app, request)
+    began = to_ns(request.started)
     roles = [role_of(bound, began) for bound in data]
-    if OUTPUT not in roles:
+    metadata = metadata_of(request)
+    folders = folder_outputs(request, metadata, deadline)
+    if OUTPUT not in roles and not folders:
         return Finished((), data)
     containers = tuple(data_container(b, role) for b, role in zip(data, roles, strict=True))
+    containers += folders
     record = Record(
         id=uuid4(),
         container=UUID(int=0),
         previous=None,
         recorded=from_ns(time.time_ns()),
-        captured_by=started.request.captured_by,
+        captured_by=request.captured_by,
         version=VERSION,
-        run=describe_run(started.request, end),
+        run=describe_run(request, end),
         origin=None,
-        containers=(started.application, *containers),
+        containers=(app, *containers),
         replays=replays,
     )
-    outputs = [c for c in containers if c.role == OUTPUT and wants(c)]
-    written = tuple(deliver(c.path, replace(record, container=c.uuid)) for c in outputs if c.uuid)
+    written = tuple(
+        deliver(
+            place_for(c, metadata),
+            replace(record, container=c.uuid),
+            once=late,
+            near=os.path.dirname(c.path),
+        )
+        for c in containers
+        if c.role == OUTPUT and c.uuid
+    )
     return Finished(written, data)

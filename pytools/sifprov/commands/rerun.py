@@ -103,7 +103,7 @@ def command(
         click.echo("$ " + command_line(planned.argv), err=True)
     verdict = execute(planned, app_stdout=sys.stderr.fileno() if as_json else None)
     if verdict.spooled:
-        note(f"{verdict.spooled}; the record waits in the spool")
+        note(verdict.spooled)
     if as_json:
         click.echo(json.dumps(_to_json(verdict), indent=2, sort_keys=True))
     else:
