@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from sifprov.content import Deadline, Tree, image_digest
 from sifprov.errors import MissingError, SifprovError
 from sifprov.identity import Identity, identify
-from sifprov.model.record import APPLICATION, Container
+from sifprov.model.record import APPLICATION, INPUT, Container
 from sifprov.partition import scan_partition
+from sifprov.records import read_records
 from sifprov.sif import open_image
 
 
@@ -40,9 +41,9 @@ def digest_now(identity: Identity, role: str) -> tuple[Tree | None, str]:
 def locate(container: Container, folders: Iterable[str]) -> Found:
     """Finds one container: its UUID and its digest must be the recorded ones.
 
-    Looks at the recorded path, then through `folders`; a container of the recorded name whose
-    content has the recorded digest counts too, whatever its UUID. One with the right UUID and
-    another content is returned as `changed`. Raises MissingError.
+    Looks at the recorded path, then through `folders`; a container of the recorded name, or one
+    that was sealed from the recorded one, counts too when its content has the recorded digest. One
+    with the right UUID and another content is returned as `changed`. Raises MissingError.
     """
     folders = tuple(folders)
     changed: Found | None = None
@@ -53,7 +54,9 @@ def locate(container: Container, folders: Iterable[str]) -> Found:
             same_name and container.uuid is None and os.path.exists(path)
         ):
             continue
-        if identity.uuid != container.uuid and not (same_name and container.digest):
+        if identity.uuid != container.uuid and not (
+            container.digest and (same_name or _is_sealed_copy(identity, container))
+        ):
             continue
         found = _check(container, identity)
         if found.changed is None:
@@ -67,6 +70,23 @@ def locate(container: Container, folders: Iterable[str]) -> Found:
         f"{container.role} container {container.name} ({container.uuid}) is not found in {where}",
         hint="say where it is with --search DIR",
     )
+
+
+def _is_sealed_copy(identity: Identity, container: Container) -> bool:
+    """Whether the container says that it was sealed from the recorded one (docs/formats.md, Sealed
+    containers), itself or over several steps. Only a reason to look at its content."""
+    if container.uuid is None or identity.partition is None:
+        return False
+    try:
+        with open_image(identity.path) as (file, image):
+            records = [s.record for s in read_records(file, image) if s.record]
+    except SifprovError:
+        return False
+    sealed = {identity.uuid}
+    for record in reversed(records):
+        if record.origin and record.container in sealed:
+            sealed |= {c.uuid for c in record.with_role(INPUT)}
+    return container.uuid in sealed
 
 
 def _candidates(folders: Iterable[str]) -> Iterator[str]:

@@ -47,6 +47,14 @@ def test_a_run_from_a_sealed_input_is_recorded(done: Job) -> None:
     assert shown.stdout.splitlines()[-1] == "same"
 
 
+def test_a_replay_finds_the_sealed_copy_of_an_input_by_what_it_says(done: Job) -> None:
+    done.cli("data", "seal", "input.sif", "archive-of-may.sif").expect()
+    done.run(["mv", "input.sif", "elsewhere"]).expect()
+    done.run(["rm", "elsewhere"]).expect()
+    shown = done.cli("rerun", "output.sif").expect(0)
+    assert shown.stdout.splitlines()[-1] == "same"
+
+
 def test_a_sealed_output_keeps_its_trail_and_replays(done: Job) -> None:
     (record,) = done.records()
     done.cli("data", "seal", "output.sif", "sealed.sif").expect()
