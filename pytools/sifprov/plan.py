@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 
 from sifprov.errors import MissingError, NoRecordError
 from sifprov.locate import Found, locate
-from sifprov.model.record import APPLICATION, INPUT, OUTPUT, Container, Record, Run
+from sifprov.model.record import (
+    APPLICATION,
+    INPUT,
+    OUTPUT,
+    SOURCE_OUTSIDE,
+    Container,
+    Record,
+    Run,
+)
 from sifprov.records import Stored
 from sifprov.runtime.argv import CommandLine, image_bind, parse, without_image_binds
 from sifprov.runtime.find import Runtime, find_runtime
@@ -93,6 +101,12 @@ def plan(path: str, options: Options) -> Plan:
 def _locate_all(record: Record, folders: list[str], options: Options) -> list[Found]:
     found = []
     for container in (*record.with_role(APPLICATION), *record.with_role(INPUT)):
+        if SOURCE_OUTSIDE in container.marks:
+            raise MissingError(
+                f"{container.path}: the run did not read this container: {container.reason}",
+                hint="bind a folder of the container that no symbolic link leads to, and run it "
+                "by hand",
+            )
         options.on_step(f"looking for {printable(container.name)} and reading it")
         item = locate(container, folders)
         if item.changed and not options.force:

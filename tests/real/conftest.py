@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -176,4 +177,47 @@ def job(run_as: Runner, plugin: str, sifprov: str, busybox_sif: str, exec_flags:
     """A small job with fresh containers, recorded by the plugin."""
     made = Job(run_as, plugin, sifprov, busybox_sif, exec_flags)
     made.create()
+    return made
+
+
+@pytest.fixture(scope="session")
+def open_fuse() -> Iterator[None]:
+    """Lets ordinary users open /dev/fuse, as on every desktop and cluster."""
+    device = Path("/dev/fuse")
+    if not device.exists():
+        pytest.skip("there is no /dev/fuse")
+    mode = stat.S_IMODE(device.stat().st_mode)
+    if mode & 0o006 != 0o006:
+        if os.getuid() != 0:
+            pytest.skip("/dev/fuse is closed to ordinary users, and opening it needs root")
+        device.chmod(0o666)
+    yield
+    device.chmod(mode)
+
+
+@pytest.fixture(scope="session", params=["singularity", "apptainer"])
+def either_runtime(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each runtime with the plugin."""
+    ours = request.param == "singularity"
+    path = tool("find-runtime") if ours else tool("build-apptainer", "--find") + "/apptainer"
+    with installed_plugin(path):
+        yield path
+
+
+@pytest.fixture
+def either(
+    run_as: Runner,
+    either_runtime: str,
+    sifprov: str,
+    busybox_sif: str,
+    request: pytest.FixtureRequest,
+) -> Job:
+    """A small job with fresh containers, recorded by the plugin of each runtime."""
+    if not either_runtime.endswith("apptainer"):
+        flags = request.getfixturevalue("exec_flags")
+    else:
+        request.getfixturevalue("open_fuse")
+        flags = ["--no-privs"] if run_as.is_root else ["--userns"]
+    made = Job(run_as, either_runtime, sifprov, busybox_sif, flags)
+    made.create("4M")
     return made

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from sifprov.content import Deadline, TooLateError, Tree, image_digest, scan_folder
 from sifprov.errors import SifprovError
 from sifprov.identity import Identity, describe, identify
-from sifprov.model.record import APPLICATION, INPUT, OUTPUT, UNKNOWN, Container
+from sifprov.imagepath import OUTSIDE, Verdict, check_mounted, check_source
+from sifprov.model.record import APPLICATION, INPUT, MARKS, OUTPUT, UNKNOWN, Container
 from sifprov.model.request import Bind, CaptureEnd, CaptureRequest
 from sifprov.partition import scan_partition
 from sifprov.runtime.mounts import find_mount
@@ -18,7 +19,7 @@ from sifprov.sif import FsType, open_image
 @dataclass(frozen=True)
 class Bound:
     """A data container that a run binds, as the `place`-th. `tree` is its content where that is
-    already known."""
+    already known, `led` where its image-src leads."""
 
     bind: Bind
     place: int
@@ -26,6 +27,7 @@ class Bound:
     identity: Identity
     tree: Tree | None = None
     reason: str | None = None
+    led: Verdict | None = None
 
 
 def bind_container(request: CaptureRequest, place: int, bind: Bind) -> Bound:
@@ -88,11 +90,29 @@ def with_content(bound: Bound, deadline: Deadline, *, live: bool) -> Bound:
     return replace(bound, tree=tree, reason=None)
 
 
+def _led(bound: Bound, *, live: bool) -> Verdict:
+    """Where the image-src of a run that has ended led.
+
+    To know it then is enough: the application sees only what is below that folder, and cannot
+    change the way there; unless that leads back to the container's own root, which is no lie.
+    """
+    identity, wanted = bound.identity, bound.bind.image_src
+    if live and identity.partition:
+        point = find_mount(identity.path, identity.partition.offset, bound.place)
+        if point:
+            return check_mounted(point, wanted)
+    return check_source(identity.path, identity.partition, wanted)
+
+
 def after(bound: Bound, end: CaptureEnd, deadline: Deadline, *, live: bool) -> Bound:
+    bound = replace(bound, led=_led(bound, live=live))
     if not bound.writable:
         return bound
     # Its header may have changed during the run: another program may have written into it.
     identity = identify(bound.identity.path, bound.bind.partition_id)
+    if identity.uuid != bound.identity.uuid:
+        # The run wrote into what was there at the start: the record is for that one.
+        return replace(bound, reason="it was moved, deleted or replaced during the run")
     bound = replace(bound, identity=identity)
     if end.outcome == UNKNOWN:
         return replace(bound, reason="the runtime was killed; the application may still be writing")
@@ -112,11 +132,16 @@ def role_of(bound: Bound, began: int) -> str:
 
 
 def data_container(bound: Bound, role: str) -> Container:
-    digest = bound.tree.digest if bound.tree else None
+    marks = {bound.led.mark} if bound.led else set()
+    digest, reason = (bound.tree.digest, None) if bound.tree else (None, bound.reason)
+    if bound.led and bound.led.kind == OUTSIDE:
+        # Its content is not what the application saw in its place.
+        digest, reason = None, f"not what the application saw: {bound.led.reason}"
     return replace(
-        describe(role, bound.identity, digest, bound.reason),
+        describe(role, bound.identity, digest, reason),
         mount=bound.bind.destination,
         source=bound.bind.image_src or "/",
         writable=bound.writable,
         read_only_added=bound.bind.read_only_added,
+        marks=tuple(mark for mark in MARKS if mark in marks),
     )
