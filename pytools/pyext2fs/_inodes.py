@@ -95,6 +95,10 @@ class Inodes:
                         yield ino
 
 
+# What fits in 34 bits of seconds: from 1901 to 2446.
+_FIRST, _LAST = -(2**31) * 10**9, (2**34 - 2**31) * 10**9 - 1
+
+
 def owner(inode: bytes | bytearray) -> tuple[int, int]:
     uid, gid = struct.unpack_from("<H", inode, 2)[0], struct.unpack_from("<H", inode, 24)[0]
     uid_high, gid_high = struct.unpack_from("<2H", inode, 120)
@@ -110,7 +114,7 @@ def put_owner(inode: bytearray, uid: int, gid: int) -> None:
 def put_time(inode: bytearray, field: str, ns: int) -> None:
     """Set atime, ctime or mtime. Extra field: nanoseconds << 2 | bits 32 and 33 of the seconds."""
     at, extra_at = {"atime": (8, 140), "ctime": (12, 132), "mtime": (16, 136)}[field]
-    seconds, nanoseconds = divmod(ns, 10**9)
+    seconds, nanoseconds = divmod(min(max(ns, _FIRST), _LAST), 10**9)
     low = (seconds + 2**31) % 2**32 - 2**31
     struct.pack_into("<i", inode, at, low)
     if len(inode) > 128 and struct.unpack_from("<H", inode, 128)[0] >= extra_at + 4 - 128:

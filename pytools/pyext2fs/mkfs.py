@@ -81,7 +81,7 @@ def mkfs(
         table = Inodes(fd, offset)
         if source is not None:
             _check_copy(table, source, before)
-            _keep_nanoseconds(path, table, source)
+            _keep_times(path, table, source)
         _finish_root(table, source, root_mode)
         if timestamp is not None:
             _settle_times(table, timestamp)
@@ -105,15 +105,15 @@ def _is_hole(fd: int, offset: int, size: int) -> bool:
         return True
 
 
-def _keep_nanoseconds(
+def _keep_times(
     path: str | bytes | os.PathLike[str], table: Inodes, source: str | bytes | os.PathLike[str]
 ) -> None:
-    """mke2fs copies only the seconds of times."""
+    """mke2fs copies only the seconds of times, and of these 32 bits."""
     top = os.fsencode(source)
     times = {
         name[len(top) + 1 :]: info.st_mtime_ns
         for name, info, _names in walk(top)
-        if info.st_mtime_ns % 10**9
+        if info.st_mtime_ns % 10**9 or not -(2**31) <= info.st_mtime_ns // 10**9 < 2**31
     }
     if not times:
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from tests.unit.ext2trees import (
 )
 
 from pyext2fs import Ext2fsError, NoSpace, SourceChanged, _run, mkfs
+from pyext2fs._inodes import put_time
 from pyext2fs.debugfs import Debugfs
 from pyext2fs.fsck import fsck
 from pyext2fs.nest import nest
@@ -78,6 +80,33 @@ def test_the_root_gets_mode_and_times_of_the_source(source: Path, tmp_path: Path
         root = fs.stat(2)
     assert stat.S_IMODE(root.mode) == 0o711
     assert root.mtime_ns == 1_600_000_000_123_456_789
+
+
+@pytest.mark.parametrize("ns", [0, 1, 999_999_999])
+@pytest.mark.parametrize("seconds", [1 - 2**31, -1, 2**31, 2**32, 3_981_355_200, 2**34 - 2**31 - 2])
+def test_times_far_away_are_kept(source: Path, tmp_path: Path, seconds: int, ns: int) -> None:
+    """mke2fs alone keeps 32 bits of the seconds; ext3 has two more, up to the year 2446."""
+    wanted = seconds * 10**9 + ns
+    (source / "far").mkdir()
+    (source / "far" / "file").touch()
+    for path in (source / "far" / "file", source / "far", source):
+        os.utime(path, ns=(0, wanted))
+        if path.stat().st_mtime_ns != wanted:
+            pytest.skip(f"the file system of {source} does not keep such a time")
+    build(source, tmp_path / "image")
+    with Debugfs(tmp_path / "image", OFFSET) as fs:
+        times = {path: fs.stat(entry.ino).mtime_ns for path, entry in fs.walk()}
+        assert fs.stat(2).mtime_ns == wanted
+    assert times[b"far"] == times[b"far/file"] == wanted
+
+
+def test_a_time_that_ext3_cannot_hold_is_the_last_that_it_can() -> None:
+    inode = bytearray(256)
+    struct.pack_into("<H", inode, 128, 32)
+    for ns, seconds in ((2**34 * 10**9, 2**34 - 2**31 - 1), (-(2**31) * 10**9 - 1, -(2**31))):
+        put_time(inode, "mtime", ns)
+        low, (extra,) = struct.unpack_from("<i", inode, 16)[0], struct.unpack_from("<I", inode, 136)
+        assert low + ((extra & 3) << 32) == seconds
 
 
 def test_extended_attributes_are_kept(source: Path, tmp_path: Path) -> None:
