@@ -39,6 +39,8 @@ class Stored:
     """One record as it stands in a container, alone or in a bundle, in the object `object_id`.
 
     `error` says why `record` is None; `digest` is empty where it could not be read at all.
+    `place` is the path of the file that holds it where that is not the container that it is read
+    for; `object_id` then counts there, in a sidecar by lines.
     """
 
     object_id: int
@@ -46,6 +48,7 @@ class Stored:
     digest: str
     record: Record | None
     error: str | None
+    place: str | None = None
 
 
 def read_records(file: BinaryIO, image: Image, of: UUID | None = None) -> tuple[Stored, ...]:

@@ -8,36 +8,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from sifprov.carrier import Carrier, Elsewhere, elsewhere, from_elsewhere, read_carrier
 from sifprov.errors import FileError, NoRecordError
-from sifprov.identity import Identity, identify_image
 from sifprov.model.canonical import Json, text_to_json
-from sifprov.model.record import Container, Record
-from sifprov.records import Stored, read_records
-from sifprov.sif import open_image
-from sifprov.signatures import Signature, changed_after_signing, signatures
+from sifprov.model.record import FOLDER, Container
+from sifprov.sidecar import EXTENSION
+
+__all__ = ["Carrier", "Trail", "read_carrier", "read_trail"]
 
 SCHEMA = "sifprov.trail/1"
 # Hostile records may name containers without end.
 MAX_CONTAINERS = 10_000
-
-
-@dataclass(frozen=True)
-class Carrier:
-    """A container and the records that it carries, oldest first."""
-
-    identity: Identity
-    records: tuple[Stored, ...]
-    signatures: tuple[Signature, ...] = ()
-    changed_after_signing: bool = False
-
-    def is_signed(self, stored: Stored) -> bool:
-        """Whether a signature speaks of this record's group; nothing here verifies it."""
-        return any(s.group == stored.group for s in self.signatures)
-
-    @property
-    def good(self) -> tuple[tuple[Stored, Record], ...]:
-        """The records that could be read."""
-        return tuple((s, s.record) for s in self.records if s.record)
 
 
 @dataclass(frozen=True)
@@ -62,6 +43,7 @@ def _carrier_json(carrier: Carrier) -> Json:
     return {
         "changed_after_signing": carrier.changed_after_signing,
         "created": identity.created,
+        "kind": carrier.kind,
         "modified": identity.modified,
         "mount": text_to_json(declared.mount) if declared else None,
         "name": text_to_json(identity.name),
@@ -71,6 +53,7 @@ def _carrier_json(carrier: Carrier) -> Json:
                 "digest": s.digest or None,
                 "error": s.error,
                 "object": s.object_id,
+                "place": text_to_json(s.place) if s.place else None,
                 "record": s.record.to_json() if s.record else None,
                 "signed": carrier.is_signed(s),
             }
@@ -85,31 +68,21 @@ def _carrier_json(carrier: Carrier) -> Json:
     }
 
 
-def read_carrier(path: str) -> Carrier:
-    """Reads a container's identity and records. Raises FileError when it is no SIF."""
-    with open_image(path) as (file, image):
-        records = read_records(file, image)
-        good = [(s.object_id, s.record) for s in records if s.record]
-        return Carrier(
-            identify_image(path, file, image),
-            records,
-            signatures(image),
-            changed_after_signing(image, good),
-        )
-
-
-def read_trail(path: str, search: Iterable[str] = ()) -> Trail:
-    """Reads the trail of the container at `path`. Raises FileError, NoRecordError.
+def read_trail(path: str, search: Iterable[str] = (), metadata: str = "") -> Trail:
+    """Reads the trail of what is at `path`. Raises FileError, NoRecordError.
 
     Ancestors are looked for where the record says, beside the container, and in the folders
-    `search`; one counts only when its UUID is the recorded one.
+    `search`; one counts only when its UUID is the recorded one. `metadata` names a place that holds
+    records of many.
     """
-    start = read_carrier(path)
+    others = elsewhere(metadata)
+    start = read_carrier(path, others)
     if not start.records:
         raise NoRecordError(
             f"{path}: carries no record",
             hint="a record is written when a run that is captured writes into the container",
         )
+    others = {**others, **start.as_elsewhere()}
     folders = [os.path.dirname(os.path.abspath(path)), *search]
     seen: set[UUID] = {start.identity.uuid} if start.identity.uuid else set()
     ancestors: dict[UUID, Carrier] = {}
@@ -119,7 +92,7 @@ def read_trail(path: str, search: Iterable[str] = ()) -> Trail:
         if wanted.uuid is None or wanted.uuid in seen:
             continue
         seen.add(wanted.uuid)
-        carrier = _find(wanted, folders)
+        carrier = _find(wanted, folders, others)
         if carrier:
             ancestors[wanted.uuid] = carrier
             todo.extend(_named(carrier))
@@ -130,12 +103,14 @@ def _named(carrier: Carrier) -> list[Container]:
     return [c for _, record in carrier.good for c in record.containers]
 
 
-def _find(wanted: Container, folders: list[str]) -> Carrier | None:
+def _find(wanted: Container, folders: list[str], others: Elsewhere) -> Carrier | None:
     for path in (wanted.path, *(os.path.join(f, os.path.basename(wanted.name)) for f in folders)):
+        if os.path.isdir(path) != (FOLDER in wanted.marks) or path.endswith(EXTENSION):
+            continue
         try:
-            carrier = read_carrier(path)
+            carrier = read_carrier(path, others)
         except FileError:
             continue
         if carrier.identity.uuid == wanted.uuid:
             return carrier
-    return None
+    return from_elsewhere(wanted.path, wanted.uuid, others) if wanted.uuid else None

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 
 import click
 
 from sifprov.errors import Exit
 from sifprov.render.tree import render
+from sifprov.settings import load
 from sifprov.trail import read_trail
 
 
 @click.command("trail")
-@click.argument("container", metavar="OUT.sif", type=click.Path())
+@click.argument("container", metavar="OUT", type=click.Path())
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the whole trail as JSON, for programs."
 )
@@ -20,19 +22,27 @@ from sifprov.trail import read_trail
     "--search", multiple=True, metavar="DIR", type=click.Path(file_okay=False, exists=True),
     help="Look for ancestors here too (may be repeated).",
 )  # fmt: skip
-def command(container: str, as_json: bool, search: tuple[str, ...]) -> int:
-    """Show what made OUT.sif, from what, when and with which command.
+@click.option(
+    "--metadata", metavar="PATH", type=click.Path(exists=True),
+    help="The metadata container or sidecar that has records [default: $SIFPROV_METADATA, or the"
+    " setting].",
+)  # fmt: skip
+def command(container: str, as_json: bool, search: tuple[str, ...], metadata: str | None) -> int:
+    """Show what made OUT, from what, when and with which command.
 
-    The newest record comes first. Input containers that carry a trail of their own are followed
-    where they can be found: at the recorded path, beside OUT.sif, and in the folders given by
-    --search.
+    OUT is a container, a folder with a sidecar, a sidecar, or a metadata container. The newest
+    record comes first. Input containers that carry a trail of their own are followed where they can
+    be found: at the recorded path, beside OUT, and in the folders given by --search.
 
     \b
     Examples:
       sifprov trail output.sif
+      sifprov trail output.sif --metadata records.sif
+      sifprov trail results/
       sifprov trail --json output.sif | jq '.container.records[-1].record.run.argv'
     """
-    trail = read_trail(container, search)
+    place = load().metadata if metadata is None else metadata
+    trail = read_trail(container, search, os.path.abspath(place) if place else "")
     if as_json:
         click.echo(json.dumps(trail.to_json(), indent=2, ensure_ascii=True, sort_keys=True))
     else:

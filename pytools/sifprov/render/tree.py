@@ -55,7 +55,7 @@ def render(trail: Trail) -> str:
     """Returns the tree: the container, its records from the newest on, and what each was made
     from."""
     root = _carrier_node(trail.start, trail, set())
-    root.text = f"{printable(trail.start.identity.name)}  {trail.start.identity.uuid}"
+    root.text = _name_line(trail.start)
     # Iterative, so that a long chain needs no deep recursion.
     lines: list[str] = []
     stack: list[tuple[Node, str, str]] = [(root, "", "")]
@@ -79,6 +79,14 @@ def _carrier_node(carrier: Carrier, trail: Trail, shown: set[UUID]) -> Node:
         shown.add(carrier.identity.uuid)
     for node, current in todo:
         node.more.extend(_signed_lines(current))
+        if current.of_many:
+            for part in current.parts():
+                below = Node(_name_line(part))
+                node.children.append(below)
+                todo.append((below, part))
+                if part.identity.uuid:
+                    shown.add(part.identity.uuid)
+            continue
         words, placed = _later_words(current)
         for stored in reversed(current.records):
             if stored.digest in placed:
@@ -104,6 +112,11 @@ def _carrier_node(carrier: Carrier, trail: Trail, shown: set[UUID]) -> Node:
                 elif ancestor and ancestor.identity.record != container.record:
                     below.more.append("carries other records now than it did then")
     return root
+
+
+def _name_line(carrier: Carrier) -> str:
+    name, uuid = printable(carrier.identity.name), carrier.identity.uuid
+    return f"{name}  {uuid}" if uuid else name
 
 
 def _later_words(carrier: Carrier) -> tuple[dict[str, list[Record]], set[str]]:

@@ -1,0 +1,143 @@
+"""What carries records: a container, a plain folder by its sidecar, or a place that holds those of
+many."""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from sifprov.errors import FileError
+from sifprov.identity import Identity, identify_image
+from sifprov.model.record import FOLDER, Record
+from sifprov.placement import CONTAINER, METADATA, SIDECAR, is_metadata, named, read_place
+from sifprov.records import Stored, read_records
+from sifprov.sidecar import EXTENSION, beside, read_sidecar
+from sifprov.sif import open_image
+from sifprov.signatures import Signature, changed_after_signing, signatures
+
+Elsewhere = Mapping[UUID, tuple[Stored, ...]]
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """A container or folder and the records that speak of it, oldest first.
+
+    `kind` is CONTAINER or FOLDER; or METADATA or SIDECAR for a place, whose records speak of
+    others. Records that stand in a place, not in the container itself, name it as their `place`.
+    """
+
+    identity: Identity
+    records: tuple[Stored, ...]
+    signatures: tuple[Signature, ...] = ()
+    changed_after_signing: bool = False
+    kind: str = CONTAINER
+
+    def is_signed(self, stored: Stored) -> bool:
+        """Whether a signature speaks of this record's group; nothing here verifies it."""
+        return stored.place is None and any(s.group == stored.group for s in self.signatures)
+
+    @property
+    def good(self) -> tuple[tuple[Stored, Record], ...]:
+        """The records that could be read."""
+        return tuple((s, s.record) for s in self.records if s.record)
+
+    @property
+    def of_many(self) -> bool:
+        """Whether its records are those of others."""
+        return self.kind in (METADATA, SIDECAR)
+
+    def as_elsewhere(self) -> Elsewhere:
+        """Returns the records of a place by the container that they speak of."""
+        return _grouped(self.identity.path, self.records) if self.of_many else {}
+
+    def parts(self) -> Iterator[Carrier]:
+        """Yields the others whose records a place holds, the one with the newest record first; then
+        what could not be read, under no UUID."""
+        for uuid, records in reversed(_by_container(self.records).items()):
+            it = next((r.itself() for s in reversed(records) if (r := s.record)), None)
+            path = it.path if it else ""
+            yield Carrier(Identity(path, uuid), tuple(records))
+        broken = tuple(s for s in self.records if s.record is None)
+        if broken:
+            yield Carrier(Identity(self.identity.path), broken)
+
+
+def _by_container(records: tuple[Stored, ...]) -> dict[UUID, list[Stored]]:
+    """The good records by the container that they speak of, which come as their newest ones do."""
+    found: dict[UUID, list[Stored]] = {}
+    for stored in records:
+        if stored.record:
+            uuid = stored.record.container
+            found[uuid] = found.pop(uuid, [])
+            found[uuid].append(stored)
+    return found
+
+
+def elsewhere(metadata: str) -> Elsewhere:
+    """Returns the records in the place that `metadata` names, by container; none where it is
+    empty, or nothing is there yet. Raises FileError."""
+    if not metadata or not os.path.lexists(metadata):
+        return {}
+    return _grouped(metadata, read_place(named(metadata)))
+
+
+def _grouped(place: str, records: tuple[Stored, ...]) -> Elsewhere:
+    found = _by_container(records)
+    return {u: tuple(replace(s, place=place) for s in several) for u, several in found.items()}
+
+
+def read_carrier(path: str, others: Elsewhere | None = None) -> Carrier:
+    """Reads what carries records at `path`, with those that stand elsewhere. Raises FileError
+    when it is no SIF, sidecar or folder."""
+    others = others or {}
+    if os.path.isdir(path):
+        return _folder(path, others)
+    if path.endswith(EXTENSION):
+        return Carrier(Identity(path), read_sidecar(path), kind=SIDECAR)
+    with open_image(path) as (file, image):
+        records = read_records(file, image)
+        good = [(s.object_id, s.record) for s in records if s.record]
+        kind = CONTAINER
+        if is_metadata(image) and any(r.container != image.header.uuid for _, r in good):
+            kind = METADATA
+        return Carrier(
+            identify_image(path, file, image),
+            _merged(records, others.get(image.header.uuid, ())),
+            signatures(image),
+            changed_after_signing(image, good),
+            kind,
+        )
+
+
+def from_elsewhere(path: str, uuid: UUID, others: Elsewhere) -> Carrier | None:
+    """Returns what is known elsewhere of a container that is not found itself."""
+    records = others.get(uuid)
+    return Carrier(Identity(path, uuid, reason="not found"), records) if records else None
+
+
+def _folder(path: str, others: Elsewhere) -> Carrier:
+    whole, sidecar = os.path.abspath(path), beside(path)
+    own = read_sidecar(sidecar) if os.path.lexists(sidecar) else ()
+    more: list[Stored] = []
+    for records in others.values():
+        its = [r.itself() for s in records if (r := s.record)]
+        if any(it and FOLDER in it.marks and it.path == whole for it in its):
+            more += records
+    found = _merged(tuple(replace(s, place=sidecar) for s in own), tuple(more))
+    if not found and not os.path.lexists(sidecar):
+        raise FileError(
+            f"{path}: a folder without a sidecar ({os.path.basename(sidecar)})",
+            hint="name a container, or with --metadata the place that has its records",
+        )
+    uuid = next((s.record.container for s in reversed(found) if s.record), None)
+    return Carrier(Identity(whole, uuid), found, kind=FOLDER)
+
+
+def _merged(own: tuple[Stored, ...], more: tuple[Stored, ...]) -> tuple[Stored, ...]:
+    """Two chains as one: by the time of recording, but each in its own order."""
+    known = {s.digest for s in own if s.digest}
+    rest = [s for s in more if s.digest not in known]
+    return tuple(heapq.merge(own, rest, key=lambda s: s.record.recorded if s.record else ""))
