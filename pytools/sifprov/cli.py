@@ -16,9 +16,13 @@ from sifprov.version import VERSION
 _VERBS = {
     "annotate": ("sifprov.commands.annotate", "Add notes, tags and metrics to a record."),
     "data": ("sifprov.commands.data", "Make and look into data containers."),
+    "exec": ("sifprov.commands.exec", "Run a command in a container, and record the run."),
     "flush": ("sifprov.commands.flush", "Deliver records that wait in the spool."),
     "plugin": ("sifprov.commands.plugin", "Install, look at and remove the runtime's plugin."),
     "rerun": ("sifprov.commands.rerun", "Replay what made a container and compare."),
+    "run": ("sifprov.commands.run", "Run a container's runscript, and record the run."),
+    "shell": ("sifprov.commands.shell", "Open a shell in a container, and record the session."),
+    "shell-init": ("sifprov.commands.shell_init", "Print functions that record plain runs."),
     "sign": ("sifprov.commands.sign", "Sign the records of a container."),
     "trail": ("sifprov.commands.trail", "Show what made a container."),
 }

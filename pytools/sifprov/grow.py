@@ -1,10 +1,10 @@
-"""Enlarges the ext3 partition of a data container, although records stand behind it.
+"""Enlarges or trims the ext3 partition of a data container, although records stand behind it.
 
 resize2fs works only on a file that is nothing but the file system. So:
 
-    1. the partition is copied, sparsely, to a scratch file; e2fsck mends it; resize2fs enlarges it
+    1. the partition is copied, sparsely, to a scratch file; e2fsck mends it; resize2fs changes it
     2. a new container is put together beside the old one: all bytes before the partition, the
-       larger partition, all bytes behind it, moved by as many whole pages; in the table only
+       other partition, all bytes behind it, moved by as many whole pages; in the table only
        the partition's size and the offsets behind it differ
     3. it is checked (e2fsck, tree digest, every other object byte for byte), synced, and takes the
        old one's name in one step
@@ -71,6 +71,21 @@ def grow(
     it has several names, and, unless `break_signatures`, when a signature covers the partition.
     Raises FileError, MissingError; the container is then as it was.
     """
+    return _changed(path, size, now, break_signatures, on_step)
+
+
+def trim(path: str, *, now: int, on_step: Callable[[str], None] = lambda text: None) -> Grown:
+    """Makes the partition of the container `path` as small as its content; else as `grow`."""
+    return _changed(path, None, now, False, on_step)
+
+
+def _changed(
+    path: str,
+    size: int | None,
+    now: int,
+    break_signatures: bool,
+    on_step: Callable[[str], None],
+) -> Grown:
     real = os.path.realpath(path)
     with open_file(real, write=True) as file, locked(file, path):
         try:
@@ -97,13 +112,13 @@ def grow(
     return Grown(path, item.size, grown.size, free, found.free_inodes, broken)
 
 
-def _check(path: str, image: Image, size: int) -> Descriptor:
+def _check(path: str, image: Image, size: int | None) -> Descriptor:
     item = data_partition(image)
     if item is None or item.partition is None:
         raise FileError(f"{path}: it has no data partition")
     if item.partition[0] != FsType.EXT3:
         raise FileError(f"{path}: it is sealed", hint="only an ext3 container can grow")
-    if size <= item.size:
+    if size is not None and size <= item.size:
         raise SifprovError(
             f"{path}: its partition has {in_units(item.size)} already",
             hint="name a larger size; a container does not shrink",
@@ -128,12 +143,12 @@ def _grow(
     real: str,
     image: Image,
     item: Descriptor,
-    size: int,
+    size: int | None,
     now: int,
     on_step: Callable[[str], None],
 ) -> None:
     before = refuse_other_names(path, file)
-    more = align(size - item.size, PAGE)
+    more = 0 if size is None else align(size - item.size, PAGE)
     if item.size + more > 2**44 or image.size + more >= 2**63:
         raise SifprovError(f"{path}: ext3 ends at 16T", hint="name a smaller size")
     _check_room(path, file, item, more)
@@ -151,8 +166,14 @@ def _grow(
         if digest is None:
             whole = Partition(item.id, 0, item.size, FsType.EXT3)
             digest = scan_partition(scratch, whole, Deadline()).digest
-        on_step("enlarging the copy")
-        length = _resize(scratch, item.size + more)
+        on_step("resizing the copy")
+        if size is None:
+            length = resize(scratch).size
+            more = align(length, PAGE) - item.size
+            if more >= 0:
+                return
+        else:
+            length = _resize(scratch, item.size + more)
         with scratch_beside(real, 0o600) as new:
             on_step("putting the container together")
             _assemble(file, image, item, more, scratch, length, new, now)
@@ -248,4 +269,4 @@ def _verify(
                 )
     result = fsck(new, found.offset, "check")
     if not same or result.code or scan_partition(new, found, Deadline()).digest != digest:
-        raise FileError(f"{path}: the larger copy is not what it should be, so nothing was changed")
+        raise FileError(f"{path}: the new copy is not what it should be, so nothing was changed")

@@ -158,7 +158,7 @@ def without_image_binds(options: Iterable[Option]) -> tuple[str, ...]:
 
 def image_bind(path: str, mount: str, source: str, *, read_only: bool) -> tuple[str, str]:
     """Returns the option that binds the folder `source` of the image at `path` to `mount`."""
-    if not any(c in ",:" for c in path + mount + source) and path == path.strip():
+    if not any(c in ',:^"\\' for c in path + mount + source) and path == path.strip():
         return "--bind", f"{path}:{mount}:image-src={source}" + (",ro" if read_only else "")
     import csv  # rarely needed
     import io

@@ -1,0 +1,24 @@
+"""`sifprov shell`"""
+
+from __future__ import annotations
+
+from sifprov.commands.wrapped import wrapped
+
+
+@wrapped("shell")
+def command() -> None:
+    """Open a shell in an application container, and record the session.
+
+    Takes the arguments of `singularity shell` and `apptainer shell`; needs no plugin. The options
+    below are sifprov's, and stand anywhere before IMAGE; everything else is the runtime's and
+    reaches it unchanged. A run that binds no data container is left alone.
+
+    Containers that declare themselves inputs are bound read-only, so that runs can share them; a
+    bind that says `rw` is not touched. The exit code is the runtime's, or 255 when it could not be
+    started.
+
+    \b
+    Examples:
+      sifprov shell --in in.sif --out result.sif app.sif
+      sifprov shell -s /bin/sh -B out.sif:/Outputs:image-src=/Outputs app.sif
+    """

@@ -1,0 +1,73 @@
+"""What `sifprov exec`, `run` and `shell` share: their options are described here, and taken out
+by the wrapper, which alone knows where the runtime's begin and end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from sifprov.errors import Exit, SifprovError
+from sifprov.wrapper.main import run, wants_help
+
+
+class WrappedCommand(click.Command):
+    """A command that hands its arguments on as they are, but for `--help`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if wants_help(args):
+            return super().parse_args(ctx, ["--help"])
+        ctx.args = list(args)
+        return ctx.args
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return run(self.name or "", ctx.args)
+        except SifprovError as error:
+            error.exit_code = Exit.NOT_STARTED
+            raise
+
+
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "--runtime",
+        metavar="PROGRAM",
+        help="The singularity or apptainer to use [default: $SIFPROV_RUNTIME, then PATH].",
+    ),
+    click.option(
+        "--in",
+        "inputs",
+        multiple=True,
+        metavar="DATA.sif[:FOLDER]",
+        help="Bind a data container read-only, where it says or at FOLDER (may be repeated).",
+    ),
+    click.option(
+        "--out",
+        "outputs",
+        multiple=True,
+        metavar="RESULT.sif[:FOLDER]",
+        help="Bind a data container for writing; makes it when it is not there (may be repeated).",
+    ),
+    click.option(
+        "--size",
+        metavar="SIZE",
+        help="How much a container that --out makes can take during the run [default: 1G].",
+    ),
+    click.option(
+        "--verbose", is_flag=True, help="Print the runtime's command line before it runs."
+    ),
+    click.argument("rest", nargs=-1, metavar="[RUNTIME OPTIONS] IMAGE [ARGS]..."),
+)
+
+
+def wrapped(name: str) -> Callable[[Callable[..., None]], click.Command]:
+    """Makes a command of a function whose text is its help."""
+
+    def make(function: Callable[..., None]) -> click.Command:
+        for option in reversed(_OPTIONS):
+            function = option(function)
+        command: click.Command = click.command(name, cls=WrappedCommand)(function)
+        return command
+
+    return make

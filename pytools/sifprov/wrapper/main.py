@@ -1,0 +1,99 @@
+"""`sifprov exec|run|shell` as a whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from sifprov.errors import SifprovError
+from sifprov.wrapper.line import Prepared, prepare, take_out, with_program
+from sifprov.wrapper.recorder import Recorder, Run, begun, end_line, keep, warn
+from sifprov.wrapper.short import Short, expand, remove, trim_made
+from sifprov.wrapper.supervise import Ended, Process, become, end_as
+
+FAILED = 255
+# A shell function hands on all that was typed behind the runtime's name (`shell-init`).
+LINE = "--line"
+
+
+def wants_help(args: Sequence[str]) -> bool:
+    """Whether `--help` or `-h` stands among the options, where it is not the runtime's."""
+    if list(args[:1]) == [LINE]:
+        return False
+    for at, word in enumerate(args):
+        if word in ("--help", "-h"):
+            typed = take_out(["", "exec", *args[:at], "image"])
+            return typed.line is not None and typed.line.image_at == len(typed.argv) - 1
+    return False
+
+
+def run_or_help(action: str, args: Sequence[str]) -> None:
+    """As `run`, with errors told as the whole program tells them. Returns where help is wanted."""
+    try:
+        if not wants_help(args):
+            run(action, args)
+    except SifprovError as error:
+        warn(f"error: {error}")
+        if error.hint:
+            warn(f"hint: {error.hint}")
+        os._exit(FAILED)
+
+
+def run(action: str, args: Sequence[str]) -> None:
+    """Runs the runtime's `action`, records the run, and ends as the runtime ended.
+
+    Returns only by an exception: SifprovError before anything was started.
+    """
+    if list(args[:1]) == [LINE] and len(args) > 1:
+        typed = take_out(args[1:])
+    else:
+        typed = take_out(["", action, *args])
+    typed = with_program(typed)
+    environ = dict(os.environ)
+    short = expand(typed)
+    # Whatever goes wrong before the start, nothing new is left behind.
+    try:
+        prepared = prepare(short.typed, environ, add_ro=_adds_ro(environ))
+        if prepared is None:
+            become(short.typed.argv, environ)
+            return
+        if typed.ours.last("verbose") is not None:
+            _show(prepared)
+        process = Process(prepared.argv, prepared.environ)
+    except BaseException as error:
+        remove(short.made)
+        if isinstance(error, OSError):
+            raise SifprovError(f"{typed.argv[0]}: {error.strerror or error}") from error
+        raise
+    ended = _follow(process, begun(prepared), short)
+    end_as(ended.status)
+
+
+def _follow(process: Process, run: Run, short: Short) -> Ended:
+    try:
+        recorder = Recorder(run)
+    except OSError as error:
+        ended = process.wait()
+        keep(run, end_line(ended), f"cannot start the recorder: {error.strerror}")
+        return ended
+    ended = process.wait()
+    recorded = recorder.finish(ended)
+    if short.made and ended.started.started is False:
+        remove(short.made)
+    elif short.made and recorded and not ended.started.alone:
+        for problem in trim_made(short.made):
+            warn(problem)
+    return ended
+
+
+def _show(prepared: Prepared) -> None:
+    from sifprov.terminal import command
+
+    os.write(2, f"$ {command(prepared.argv)}\n".encode(errors="backslashreplace"))
+    for bind in prepared.binds:
+        if bind.added:
+            warn(f"{bind.bind.source} declares itself an input: 'ro' is added to its bind")
+
+
+def _adds_ro(environ: dict[str, str]) -> bool:
+    return environ.get("SIFPROV_RO_INPUTS", "yes") not in ("no", "0")

@@ -1,0 +1,194 @@
+"""A process beside the run that makes its record: it reads and hashes while the application runs.
+
+It is a fork of ours in a session of its own, which nothing that a terminal sends can reach. It
+learns of the run's end by a pipe, in the words of docs/formats.md ("Capture request"): end of file
+without them means that we were killed, and the outcome is unknown.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from typing import NamedTuple
+
+from sifprov.wrapper.line import Prepared, working_folder
+from sifprov.wrapper.starts import Verdict
+from sifprov.wrapper.supervise import WATCHED, Ended, stop
+
+# Seconds: for reading the content after the end, and what is granted beyond that.
+TIMEOUT = 300
+_MARGIN = 10
+# An interrupt this soon after the end is the one that ended the application.
+_SAME_KEY = 0.3
+_MAX_MESSAGE = 4096
+_RUNNING = b'{"event":"running"}\n'
+# Ending on these signals is not ours to delay.
+_IMPATIENT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_IGNORED = (*_IMPATIENT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+
+
+class Run(NamedTuple):
+    """A run that has begun: `started_ns` is nanoseconds since 1970."""
+
+    prepared: Prepared
+    started_ns: int
+    cwd: str
+    umask: int
+
+    @property
+    def instance(self) -> bool:
+        """Whether it joins an instance, whose containers stay mounted."""
+        return self.prepared.line.image.startswith("instance://")
+
+
+def begun(prepared: Prepared) -> Run:
+    """Returns the run that starts now."""
+    return Run(prepared, time.time_ns(), working_folder(), 0)
+
+
+class Recorder:
+    """The recorder of one run."""
+
+    def __init__(self, run: Run) -> None:
+        """Starts it. Raises OSError."""
+        self._run = run
+        orders, self._orders = _pipe()
+        self._message, message = _pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            _be_recorder(run, orders, message)
+        os.close(orders)
+        os.close(message)
+        self._tell(_RUNNING)
+
+    def finish(self, ended: Ended) -> bool:
+        """Tells it of the end and waits until the record is written, for a limited time. Returns
+        whether it has ended.
+
+        Whoever interrupts us then does not wait; the recorder goes on. What could not be recorded
+        goes into the spool. Prints at most one line.
+        """
+        line = b"" if ended.started.alone else end_line(ended)
+        self._tell(line)
+        os.close(self._orders)
+        status = self._wait()
+        if status is None:
+            return False
+        said = os.read(self._message, _MAX_MESSAGE).decode(errors="replace").partition("\n")[0]
+        if status == 0:
+            if said:
+                warn(said)
+        else:
+            keep(self._run, line, said or f"the recorder {_how(status)}")
+        return True
+
+    def _tell(self, line: bytes) -> None:
+        # When it has ended already, its status tells.
+        with suppress(OSError):
+            os.write(self._orders, line)
+
+    def _wait(self) -> int | None:
+        """Returns its wait status, None when we are not to wait any longer."""
+        began = time.monotonic()
+        while True:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            if pid:
+                return status
+            info = signal.sigtimedwait(WATCHED, began + TIMEOUT + _MARGIN - time.monotonic())
+            if info is None:
+                warn("the record takes very long; it is still being written, in the background")
+                return None
+            if info.si_signo == signal.SIGTSTP:
+                stop(signal.SIGTSTP)
+            elif info.si_signo in _IMPATIENT and time.monotonic() - began > _SAME_KEY:
+                warn("interrupted; the record is still being written, in the background")
+                return None
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe that is none of the standard streams, even where those are closed."""
+    made = os.pipe()
+    try:
+        reading, writing = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in made)
+    finally:
+        for fd in made:
+            os.close(fd)
+    return reading, writing
+
+
+def _how(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    return f"ended with {code}" if code >= 0 else f"was ended by signal {-code}"
+
+
+def _be_recorder(run: Run, orders: int, message: int) -> None:
+    """Does the recorder's work. Does not return."""
+    code = 1
+    try:
+        os.setsid()
+        for number in _IGNORED:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
+        # Whoever waits for the end of a pipe of ours, or for a lock, waits for the run, not for us.
+        null = os.open(os.devnull, os.O_RDWR)
+        for wanted, descriptor in enumerate((orders, null, message)):
+            os.dup2(descriptor, wanted)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        from sifprov.wrapper.record import record
+
+        sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
+        with open(0, "rb", closefd=False) as source:
+            code = record(run, source)
+        sys.stderr.flush()
+    except BaseException as error:
+        text = f"the recorder failed: {type(error).__name__}: {error}"
+        os.write(2, text.replace("\n", " ").encode(errors="replace") + b"\n")
+    finally:
+        os._exit(code)
+
+
+def end_line(ended: Ended) -> bytes:
+    """Returns the last line of a capture request."""
+    code = os.waitstatus_to_exitcode(ended.status)
+    seconds, rest = divmod(ended.ended_ns, 10**9)
+    when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:09}Z"
+    fields = [
+        '"event":"end"',
+        f'"ended":"{when}"',
+        # Where it is not known, the exit code is kept, and the fact tells.
+        f'"started_process":{"false" if ended.started.started is False else "true"}',
+        f'"exit_code":{code if code >= 0 else "null"}',
+        f'"signal":{-code if code < 0 else "null"}',
+        f'"facts":{{"started":{_fact(ended.started)}}}',
+    ]
+    return ("{" + ",".join(fields) + "}\n").encode()
+
+
+def _fact(verdict: Verdict) -> str:
+    if verdict.started is None:
+        return f'{{"reason":"{verdict.why}","value":null}}'
+    return f'{{"source":"{verdict.why}","value":{"true" if verdict.started else "false"}}}'
+
+
+def keep(run: Run, line: bytes, why: str) -> None:
+    """Puts a run that was not recorded into the spool, and says so."""
+    try:
+        from sifprov.wrapper.record import keep_request
+
+        keep_request(run, line)
+    except Exception as error:
+        warn(f"this run was not recorded ({why}), nor kept for later ({error})")
+        return
+    warn(f"this run was not recorded ({why}); 'sifprov flush' will try again")
+
+
+def warn(text: str) -> None:
+    """Prints one line for the user."""
+    shown = "".join(c if c.isprintable() else "?" for c in text)
+    # Maybe nobody listens.
+    with suppress(OSError):
+        os.write(2, f"sifprov: {shown}\n".encode(errors="backslashreplace"))

@@ -1,0 +1,193 @@
+"""Whether the command in the container was ever started.
+
+The runtimes do not tell: an exit code of 255 may be theirs or the command's, and so may 1. The
+kernel tells, to whoever asks before the start, of every program that begins and of every
+process that ends badly (its process events connector; for all users since Linux 6.6). A command
+that ran is a process below the runtime that began a program of its own and ended as the runtime
+did; what the runtime starts for itself ends otherwise. Where the kernel does not tell, a look at
+/proc now and then finds commands that run for a while.
+
+Source: the kernel's include/uapi/linux/cn_proc.h and drivers/connector/cn_proc.c.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import signal
+import struct
+from contextlib import suppress
+from typing import NamedTuple
+
+_NETLINK, _CONNECTOR, _DATAGRAM = 16, 11, 2
+_CN_PROC = 1
+_LISTEN, _IGNORE = 1, 2
+_EXEC, _EXIT = 0x00000002, 0x80000000
+_NONZERO_EXIT = 0x20000000
+_OVERFLOW_ROOM = 1 << 20
+# Codes that the runtimes give too: 1 for a command line that they do not understand, 2 is Go's for
+# a program that broke, 255 for everything else.
+_RUNTIMES_OWN = (1, 2, 255)
+# What the runtimes start beside the container, by the first 15 letters of its name.
+_HELPERS = {
+    "fuse2fs", "squashfuse", "squashfuse_ll", "fuse-overlayfs", "gocryptfs", "stdbuf",
+    "newuidmap", "newgidmap", "cryptsetup", "unsquashfs", "ldconfig", "nvidia-containe",
+}  # fmt: skip
+_MAX_PROCESSES = 4096
+_FORK_NO_EXEC = 0x40
+# In a wait status: a core was written.
+_CORE = 0x80
+
+
+class Verdict(NamedTuple):
+    """`started` is None where it is not known; `why` names the source, else the reason. `alone`:
+    the runtime was killed, and what it started may live on."""
+
+    started: bool | None
+    why: str
+    alone: bool = False
+
+
+class Starts:
+    """Watches one run. Made before the start; `run` is the runtime's process."""
+
+    def __init__(self) -> None:
+        self._socket = _listen()
+        self._runtime = 0
+        self._command = 0
+        self._overflow = self._socket is None
+        self._executed: set[int] = set()
+        self._ended: dict[int, tuple[int, int]] = {}
+
+    def began(self, runtime: int) -> None:
+        """The runtime is process `runtime`."""
+        self._runtime = runtime
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to find out while the run goes on."""
+        return self._command > 0
+
+    def look(self) -> None:
+        """Takes what the kernel has told meanwhile, and looks at /proc."""
+        self._receive()
+        if not self._command:
+            self._command = _command_below(self._runtime)
+            if self._command:
+                self.close()
+
+    def close(self) -> None:
+        """Lets the kernel tell no more."""
+        if self._socket:
+            with suppress(OSError):
+                self._socket.send(_message(_IGNORE))
+            self._socket.close()
+            self._socket = None
+
+    def verdict(self, status: int) -> Verdict:
+        """Returns what is known once the runtime has ended, with the wait status `status`."""
+        self._receive()
+        self.close()
+        code = os.waitstatus_to_exitcode(status)
+        killed = code == -signal.SIGKILL
+        if self._command:
+            return Verdict(
+                True, "process table", killed and os.path.exists(f"/proc/{self._command}")
+            )
+        if code >= 0 and code not in _RUNTIMES_OWN:
+            return Verdict(True, "exit code")
+        if self._overflow or self._runtime not in self._executed:
+            return Verdict(None, f"the runtime itself may have ended so, {_ended(code)}", killed)
+        ran = any(
+            self._ended.get(pid, (-1, 0))[0] & ~_CORE == status & ~_CORE and self._is_below(pid)
+            for pid in self._executed
+        )
+        return Verdict(ran, "process events", killed and not ran)
+
+    def _is_below(self, pid: int) -> bool:
+        """Whether a process that has ended was started by the runtime, as its child or deeper."""
+        for _ in range(len(self._ended)):
+            if pid == self._runtime or pid not in self._ended:
+                return False
+            pid = self._ended[pid][1]
+            if pid == self._runtime:
+                return True
+        return False
+
+    def _receive(self) -> None:
+        while self._socket:
+            try:
+                data = self._socket.recv(4096)
+            except BlockingIOError:
+                return
+            except OSError:
+                # The kernel has dropped what we did not take in time.
+                self._overflow = True
+                return
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        # Netlink's header, the connector's, then the event.
+        with suppress(struct.error):
+            (what,) = struct.unpack_from("=I", data, 36)
+            _, pid = struct.unpack_from("=II", data, 52)
+            if what == _EXEC:
+                self._executed.add(pid)
+            elif what == _EXIT:
+                code, _, _, parent = struct.unpack_from("=IIII", data, 60)
+                self._ended[pid] = (code, parent)
+
+
+def _ended(code: int) -> str:
+    return f"with {code}" if code >= 0 else f"by signal {-code}"
+
+
+def _listen() -> _socket.socket | None:
+    """Asks for the events that we want; None where the kernel gives none."""
+    try:
+        made = _socket.socket(_NETLINK, _DATAGRAM, _CONNECTOR)
+    except OSError:
+        return None
+    try:
+        made.setblocking(False)
+        made.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, _OVERFLOW_ROOM)
+        made.bind((0, _CN_PROC))
+        made.send(_message(_LISTEN, _EXEC | _NONZERO_EXIT))
+    except OSError:
+        made.close()
+        return None
+    return made
+
+
+def _message(operation: int, events: int | None = None) -> bytes:
+    body = struct.pack("=I", operation) + (b"" if events is None else struct.pack("=I", events))
+    connector = struct.pack("=IIIIHH", _CN_PROC, 1, 0, 0, len(body), 0) + body
+    return struct.pack("=IHHII", 16 + len(connector), 3, 0, 0, os.getpid()) + connector
+
+
+def _command_below(runtime: int) -> int:
+    """Returns a process below the runtime that runs a program, one that is no helper of the
+    runtime's; 0 where there is none."""
+    todo, count = _children(runtime), 0
+    while todo and count < _MAX_PROCESSES:
+        pid = todo.pop()
+        count += 1
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                name, _, rest = file.read().partition(b"(")[2].rpartition(b")")
+        except OSError:
+            continue
+        flags = int(rest.split()[6])
+        if not flags & _FORK_NO_EXEC and name.decode(errors="replace") not in _HELPERS:
+            return pid
+        todo += _children(pid)
+    return 0
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    with suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with suppress(OSError), open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+                found += [int(word) for word in file.read().split()]
+    return found

@@ -1,0 +1,126 @@
+"""Starts the runtime and waits for it, so that whoever called us sees what they would see without
+us.
+
+The runtime is in our process group and on our terminal: what a terminal sends (^C, ^\\, ^Z, a
+hang-up) reaches it by itself. What was sent to our process alone we hand on. When it stops, we
+stop; as it ends, we end.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sifprov.wrapper.starts import Starts, Verdict
+
+# From <asm-generic/siginfo.h>: a signal that the kernel made, for a terminal.
+_SI_KERNEL = 0x80
+_NEVER = {
+    signal.SIGKILL, signal.SIGSTOP,
+    # These tell of an error of our own.
+    signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGSYS,
+}  # fmt: skip
+WATCHED = frozenset(signal.valid_signals() - _NEVER)
+# Python ignores these from its start on; a program that we start is to be ended by them.
+_PYTHONS = (signal.SIGPIPE, signal.SIGXFSZ)
+_TERMINALS = {
+    signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP, signal.SIGCONT, signal.SIGWINCH,
+    signal.SIGTTIN, signal.SIGTTOU,
+}  # fmt: skip
+# How often the process table is looked at: quickly at first, then ever less.
+_FIRST_LOOK, _LAST_LOOK = 0.02, 1.0
+
+
+class Ended(NamedTuple):
+    """How the runtime ended: its wait status, when (nanoseconds since 1970), the resources that it
+    and its children used, and whether the command in the container was started."""
+
+    status: int
+    ended_ns: int
+    usage: resource.struct_rusage
+    started: Verdict
+
+
+class Process:
+    """A runtime that runs. From its making on, no signal but KILL and STOP ends us."""
+
+    def __init__(self, argv: tuple[str, ...], environ: Mapping[str, str]) -> None:
+        """Starts `argv`, whose first word is a path. Raises OSError."""
+        # Were it ignored, no child could be waited for.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self.mask = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+        self._starts = Starts()
+        try:
+            self.pid = os.posix_spawn(
+                argv[0], argv, environ, setsigmask=self.mask, setsigdef=_PYTHONS
+            )
+        except BaseException:
+            self._starts.close()
+            signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
+            raise
+        self._starts.began(self.pid)
+
+    def wait(self) -> Ended:
+        """Waits for its end, and does with signals what they are for."""
+        pause = _FIRST_LOOK
+        while True:
+            if self._starts.settled:
+                info = signal.sigwaitinfo(WATCHED)
+            else:
+                found = signal.sigtimedwait(WATCHED, pause)
+                self._starts.look()
+                pause = min(pause * 1.3, _LAST_LOOK)
+                if found is None:
+                    continue
+                info = found
+            if info.si_signo == signal.SIGCHLD:
+                ended = self._look()
+                if ended:
+                    return ended
+            elif info.si_code != _SI_KERNEL or info.si_signo not in _TERMINALS:
+                os.kill(self.pid, info.si_signo)
+
+    def _look(self) -> Ended | None:
+        """Waits for what has happened to the runtime; None when it goes on."""
+        while True:
+            pid, status, usage = os.wait4(self.pid, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
+            if pid == 0:
+                return None
+            if os.WIFSTOPPED(status):
+                stop(os.WSTOPSIG(status))
+            elif not os.WIFCONTINUED(status):
+                now = time.time_ns()
+                return Ended(status, now, usage, self._starts.verdict(status))
+
+
+def stop(number: int) -> None:
+    """Stops us as signal `number` does, until somebody lets us continue."""
+    os.kill(os.getpid(), number)
+    # A blocked one waits until here; STOP, which cannot be blocked, has worked already.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+
+
+def end_as(status: int) -> None:
+    """Ends this process as the one of this wait status ended. Does not return."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        # The core is the application's to write, not ours.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        os._exit(128 + number)
+    os._exit(os.WEXITSTATUS(status))
+
+
+def become(argv: tuple[str, ...], environ: Mapping[str, str]) -> None:
+    """Turns this process into the runtime. Does not return; raises OSError."""
+    for number in _PYTHONS:
+        signal.signal(number, signal.SIG_DFL)
+    os.execve(argv[0], argv, environ)  # noqa: S606
