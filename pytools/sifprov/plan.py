@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sifprov.carrier import elsewhere, read_carrier
 from sifprov.errors import MissingError, NoRecordError
 from sifprov.locate import Found, locate
 from sifprov.model.record import (
     APPLICATION,
+    FOLDER,
     INPUT,
     OUTPUT,
     SOURCE_OUTSIDE,
@@ -17,16 +19,19 @@ from sifprov.model.record import (
     Record,
     Run,
 )
+from sifprov.model.timestamp import to_ns
 from sifprov.records import Stored
 from sifprov.runtime.argv import CommandLine, image_bind, parse, without_image_binds
 from sifprov.runtime.find import Runtime, find_runtime
 from sifprov.terminal import printable
-from sifprov.trail import read_carrier
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a replay will do: `argv` in `cwd`, with `outputs` (recorded container, fresh path)."""
+    """What a replay will do: `argv` in `cwd`, with `outputs` (recorded container, fresh path).
+
+    `metadata` is what takes the replay's records instead of its outputs; empty for nothing.
+    """
 
     original: str
     record: Record
@@ -39,6 +44,7 @@ class Plan:
     argv: tuple[str, ...]
     cwd: str
     notes: tuple[str, ...]
+    metadata: str = ""
 
 
 @dataclass
@@ -49,16 +55,24 @@ class Options:
     search: tuple[str, ...] = ()
     runtime: str | None = None
     force: bool = False
+    metadata: str = ""
     on_note: Callable[[str], None] = field(default=lambda text: None)
     on_step: Callable[[str], None] = field(default=lambda text: None)
 
 
-def last_run(path: str) -> tuple[Stored, Record, Run]:
-    """Returns the newest run recorded in the container at `path`. Raises NoRecordError."""
-    carrier = read_carrier(path)
-    for stored, record in reversed(carrier.good):
-        if record.run:
-            return stored, record, record.run
+def last_run(path: str, metadata: str = "") -> tuple[Stored, Record, Run]:
+    """Returns the newest run recorded of the container at `path`, in it or in the place that
+    `metadata` names. Raises NoRecordError, MissingError."""
+    carrier = read_carrier(path, elsewhere(metadata))
+    if carrier.of_many:
+        raise MissingError(
+            f"{path}: holds the records of other containers",
+            hint="name the container to replay, and this file with --metadata",
+        )
+    runs = [(s, r, r.run) for s, r in carrier.good if r.run]
+    if runs:
+        # One that waited in the spool may stand behind newer ones.
+        return max(runs, key=lambda found: to_ns(found[2].started))
     broken = [s for s in carrier.records if s.error]
     what = "only a broken record" if broken else "no record of a run"
     raise NoRecordError(f"{path}: carries {what}, so there is nothing to replay")
@@ -67,7 +81,14 @@ def last_run(path: str) -> tuple[Stored, Record, Run]:
 def plan(path: str, options: Options) -> Plan:
     """Finds everything that a replay of the container at `path` needs. Raises MissingError,
     naming what is not there."""
-    stored, record, run = last_run(path)
+    stored, record, run = last_run(path, options.metadata)
+    plain = next((c for c in record.with_role(OUTPUT) if FOLDER in c.marks), None)
+    if plain:
+        raise MissingError(
+            f"{plain.path}: a folder of the host took this run's output, and a replay would write "
+            "into it",
+            hint="run the command again by hand, with another folder",
+        )
     if run.redacted:
         places = ", ".join(str(i + 1) for i in run.redacted)
         raise MissingError(
@@ -95,6 +116,7 @@ def plan(path: str, options: Options) -> Plan:
         argv=_argv(run, runtime, application, inputs, outputs),
         cwd=run.cwd if os.path.isdir(run.cwd) else os.getcwd(),
         notes=_notes(path, record, run, runtime),
+        metadata=options.metadata,
     )
 
 

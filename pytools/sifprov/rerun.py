@@ -132,6 +132,7 @@ def _request(plan: Plan, started_ns: int) -> CaptureRequest:
         binds=tuple(binds),
         images=tuple(BoundImage(b.source, not b.read_only) for b in binds),
         timeout=0,
+        metadata=plan.metadata,
     )
 
 

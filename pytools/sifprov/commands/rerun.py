@@ -14,6 +14,7 @@ from sifprov.errors import Exit
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.plan import Options, plan
 from sifprov.rerun import Verdict, execute
+from sifprov.settings import load
 from sifprov.terminal import command as command_line
 from sifprov.terminal import printable, size
 
@@ -38,6 +39,11 @@ _WORDS = {
     "--search", multiple=True, metavar="DIR", type=click.Path(file_okay=False),
     help="Look for input and application containers here too (may be repeated).",
 )  # fmt: skip
+@click.option(
+    "--metadata", metavar="PATH", type=click.Path(),
+    help="The metadata container or sidecar that has the records, and takes the replay's [default:"
+    " $SIFPROV_METADATA, or the setting].",
+)  # fmt: skip
 @click.option("--runtime", metavar="PROGRAM", help="The singularity or apptainer to use.")
 @click.option(
     "--force", is_flag=True, help="Run although a container's content is not the recorded one."
@@ -58,6 +64,7 @@ def command(
     container: str,
     into: str | None,
     search: tuple[str, ...],
+    metadata: str | None,
     runtime: str | None,
     force: bool,
     dry_run: bool,
@@ -84,7 +91,9 @@ def command(
     # Notes wait until the line of progress is gone.
     later: list[str] = []
     with steps() as step:
-        options = Options(into, search, runtime, force, on_note=later.append, on_step=step)
+        place = load().metadata if metadata is None else metadata
+        place = os.path.abspath(place) if place else ""
+        options = Options(into, search, runtime, force, place, later.append, step)
         planned = plan(container, options)
     for text in later:
         note(text)
