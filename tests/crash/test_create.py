@@ -70,6 +70,28 @@ def test_a_signal_at_each_step(
     assert b"Traceback" not in errors
 
 
+@pytest.mark.parametrize(("fs", "step"), [(f, s) for f, n in STEPS.items() for s in range(n)])
+def test_a_kill_at_each_step(source: Path, tmp_path: Path, fs: str, step: int) -> None:
+    """What is left then goes with the next making; while it was being made, it stayed."""
+    out, other = tmp_path / "out" / "x.sif", tmp_path / "out" / "y.sif"
+    out.parent.mkdir()
+    script = argv(WAITING, out, source, "--fs", fs, "--reproducible", str(step))
+    with subprocess.Popen(script, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline(), "there is no such step"
+        (left,) = out.parent.iterdir()
+        inode = left.stat().st_ino
+        subprocess.run(argv(ENTRY, other, source, "--fs", fs), check=True, timeout=60)
+        # The tools write into it, and put no other file in its place: that would have no lock.
+        assert left.stat().st_ino == inode
+        process.kill()
+        process.communicate(timeout=30)
+    other.unlink()
+    assert list(out.parent.iterdir()) == [left]
+    subprocess.run(argv(ENTRY, other, source, "--fs", fs), check=True, timeout=60)
+    assert list(out.parent.iterdir()) == [other]
+
+
 @pytest.mark.parametrize("fs", STEPS)
 def test_a_signal_while_the_tool_works(source: Path, tmp_path: Path, fs: str) -> None:
     """The program that makes the file system ends with it."""

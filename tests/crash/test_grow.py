@@ -91,6 +91,7 @@ def test_a_kill_at_each_step(container: Path, step: int) -> None:
     # What is left behind hinders nobody.
     grow(str(container), 16 * MIB, now=NOW)
     assert content(container) == (*before[:2], 16 * MIB)
+    assert {p.name for p in container.parent.iterdir()} == {"c.sif", "source"}
 
 
 @pytest.mark.parametrize("part", [n / 10 for n in range(1, 10)])
