@@ -57,8 +57,8 @@ func engineConfig(common *engine.Common) {
 }
 
 // postStartProcess runs in the starter once the container's process runs.
-func postStartProcess(*engine.Common, int) error {
-	markStarted()
+func postStartProcess(_ *engine.Common, pid int) error {
+	markStarted(pid)
 	return nil
 }
 

@@ -14,10 +14,12 @@ import (
 // walk maps that the goroutines beside ours may write, and would touch an encryption key.
 //
 // The fields, alike in SingularityCE and Apptainer (pkg/runtime/engine/…/config/config.go):
-// JSON: Image, Instance, Fakeroot, SignalPropagation, BindPath, ImageList; OciConfig: Process.
+// JSON: Image, Instance, Fakeroot, SignalPropagation, BindPath, ImageList, and the switches of
+// isolation; OciConfig: Process, Linux.
 type engineView struct {
 	json    reflect.Value
 	process reflect.Value // the zero value where there is none yet
+	linux   reflect.Value // likewise
 }
 
 // viewEngine panics when the configuration is not of the known shape: callers recover.
@@ -26,6 +28,9 @@ func viewEngine(engineConfig any) engineView {
 	view := engineView{json: top.FieldByName("JSON").Elem()}
 	if oci := top.FieldByName("OciConfig"); !oci.IsNil() {
 		view.process = oci.Elem().FieldByName("Process").Elem()
+		if linux := oci.Elem().FieldByName("Linux"); linux.IsValid() {
+			view.linux = linux.Elem()
+		}
 	}
 	return view
 }
@@ -163,7 +168,7 @@ func gather(engineConfig any, nameVariable string, started time.Time) (*stash, f
 		return nil, nil
 	}
 	conf, _ := trustedConfig() // the starter reads it again, and tells what is wrong
-	st := newStash(started, conf.Environment)
+	st := newStash(started, append(conf.Environment, userEnvironment(os.Getenv)...))
 	st.Image = []byte(givenImage(view.text("Image"), view.imageName(nameVariable), os.Args, string(st.Cwd)))
 	var use func()
 	st.Binds, use = view.markInputs(conf.ROInputs)
@@ -183,6 +188,7 @@ func (s stash) encode(engineSize int) []byte {
 // record starts the recorder for a run that was stashed.
 func (s stash) record(engineConfig any, runtime component) *recorder {
 	view := viewEngine(engineConfig)
+	recorded.Store(true)
 	return startRecorder(job{
 		start: startEvent{
 			Runtime:     runtime,
@@ -191,6 +197,8 @@ func (s stash) record(engineConfig any, runtime component) *recorder {
 			Cwd:         s.Cwd,
 			Started:     s.Started,
 			Environment: s.Environment,
+			Variables:   s.Variables,
+			Facts:       map[string]fact{"isolation": view.isolation()},
 			Image:       s.Image,
 			Binds:       s.Binds,
 			Images:      view.images(),

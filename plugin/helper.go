@@ -34,7 +34,7 @@ type job struct {
 // recorder runs the helper beside the container. Its methods do nothing on nil.
 type recorder struct {
 	job   job
-	lines []byte        // the request so far; read by others once done has been received
+	lines []byte        // the request so far, as it may lie on disk; read by others once done has been received
 	end   chan endEvent // the container's end; closed when nobody will tell it
 	ran   chan *process // the helper, once it runs
 	done  chan outcome  // the helper's end
@@ -80,7 +80,10 @@ func (r *recorder) run() outcome {
 		<-r.end
 		return outcome{err: err}
 	}
-	r.lines = line
+	if r.lines, err = start.kept().line(); err != nil {
+		<-r.end
+		return outcome{err: err}
+	}
 	if confErr != nil {
 		e, told := <-r.end
 		r.addEnd(e, told)
@@ -179,7 +182,7 @@ func (r *recorder) finish(e endEvent, signals <-chan os.Signal) {
 	out, ok := r.await(signals)
 	if !ok {
 		// Not even a kill helped: r.lines still belongs to the goroutine. Build them anew.
-		line, _ := r.job.start.line()
+		line, _ := r.job.start.kept().line()
 		r.lines = append(line, e.line()...)
 	}
 	if out.err == nil {

@@ -23,7 +23,11 @@ var (
 	running     = make(chan struct{})
 )
 
-func markStarted() {
+// markStarted keeps what is to be known of the container's process before it tells of it.
+func markStarted(pid int) {
+	if recorded.Load() {
+		lookAtContainer(pid)
+	}
 	if !postStarted.Swap(true) {
 		close(running)
 	}
@@ -52,7 +56,9 @@ func monitor(pid int, signals chan os.Signal, propagate bool, rec *recorder) (sy
 		select {
 		case <-ended:
 			executed, known := hasExecuted(pid)
-			wpid, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil)
+			io := ioCounters(pid, rec)
+			var usage syscall.Rusage
+			wpid, err := syscall.Wait4(pid, &status, syscall.WNOHANG, &usage)
 			if err != nil {
 				rec.abandon()
 				return status, fmt.Errorf("error while waiting child: %s", err)
@@ -62,7 +68,10 @@ func monitor(pid int, signals chan os.Signal, propagate bool, rec *recorder) (sy
 			}
 			if rec != nil {
 				now := time.Now()
-				rec.finish(newEnd(status, wasStarted(status, executed, known), now), wide)
+				end := newEnd(status, wasStarted(status, executed, known), now)
+				end.Mounts = mountsSeen()
+				end.Facts = map[string]fact{"resources": used(usage, io)}
+				rec.finish(end, wide)
 			}
 			return status, nil
 		case s := <-wide:

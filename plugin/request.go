@@ -47,6 +47,8 @@ type startEvent struct {
 	Cwd         []byte            `json:"cwd"`
 	Started     string            `json:"started"`
 	Environment map[string]string `json:"environment"`
+	Variables   map[string]string `json:"variables,omitempty"`
+	Facts       map[string]fact   `json:"facts,omitempty"`
 	Image       []byte            `json:"image"`
 	Binds       []bindEntry       `json:"binds"`
 	Images      []imageEntry      `json:"images"`
@@ -67,6 +69,10 @@ type endEvent struct {
 	StartedProcess bool   `json:"started_process"`
 	ExitCode       *int   `json:"exit_code"`
 	Signal         *int   `json:"signal"`
+
+	// Mounts is the mount table of the container's process, as /proc/PID/mountinfo shows it.
+	Mounts []byte          `json:"mounts,omitempty"`
+	Facts  map[string]fact `json:"facts,omitempty"`
 }
 
 // line returns the event as one line. A command line too long for it is left out

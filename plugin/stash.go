@@ -16,6 +16,7 @@ type stash struct {
 	Argv        [][]byte          `json:"argv"`
 	Cwd         []byte            `json:"cwd"`
 	Environment map[string]string `json:"environment"`
+	Variables   map[string]string `json:"variables"`
 	Home        []byte            `json:"home"`
 	Metadata    []byte            `json:"metadata"`
 	Image       []byte            `json:"image"`
@@ -56,7 +57,7 @@ func (s stash) fit(room int) []byte {
 	for _, drop := range []func(){
 		func() {},
 		func() { s.Argv = nil },
-		func() { s.Environment = nil },
+		func() { s.Environment, s.Variables = nil, nil },
 	} {
 		drop()
 		if data, err := json.Marshal(s); err == nil && len(data) <= room {
@@ -72,6 +73,23 @@ func capturedAlready() bool {
 	return os.Getenv("SINGULARITY_SIFPROV_CAPTURED") != "" || os.Getenv("SIFPROV_CAPTURED") != ""
 }
 
+// handedIn are the variables that both runtimes hand into the container: a record holds them,
+// but for those that the helper takes for secret.
+var handedIn = []string{"SINGULARITYENV_*", "APPTAINERENV_*"}
+
+// forHelper are what the helper looks at and no record holds as they are: the user's words about
+// the run, the batch job, and options of the runtime that the engine configuration does not show.
+var forHelper = []string{
+	"SIFPROV_NOTE", "SIFPROV_TAGS", "SIFPROV_METRICS", "SIFPROV_LOG",
+	"SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_STEP_ID", "SLURM_PROCID", "SLURM_CLUSTER_NAME",
+	"PBS_JOBID", "PBS_ARRAY_INDEX", "PBS_ARRAYID",
+	"LSB_JOBID", "LSB_JOBINDEX",
+	"SGE_ROOT", "JOB_ID", "SGE_TASK_ID",
+	"FLUX_JOB_ID",
+	"KUBERNETES_SERVICE_HOST", "HOSTNAME", "POD_NAME", "POD_NAMESPACE", "POD_UID",
+	"SINGULARITY_CLEANENV", "SINGULARITY_CONTAINALL", "APPTAINER_CLEANENV", "APPTAINER_CONTAINALL",
+}
+
 // newStash gathers what the process knows of itself.
 func newStash(started time.Time, patterns []string) stash {
 	cwd, _ := os.Getwd()
@@ -80,7 +98,8 @@ func newStash(started time.Time, patterns []string) stash {
 		Started:     timestamp(started),
 		Argv:        byteStrings(os.Args),
 		Cwd:         []byte(cwd),
-		Environment: allowed(os.Environ(), patterns),
+		Environment: allowed(os.Environ(), append(patterns, handedIn...)),
+		Variables:   allowed(os.Environ(), forHelper),
 		Home:        []byte(os.Getenv("HOME")),
 	}
 }

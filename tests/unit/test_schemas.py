@@ -49,7 +49,16 @@ NAMES = {
 
 
 # Fields that are absent where there is nothing to say.
-OPTIONAL = {"annotates", "annotation", "facts", "folders", "marks", "metadata"}
+OPTIONAL = {
+    "annotates",
+    "annotation",
+    "facts",
+    "folders",
+    "marks",
+    "metadata",
+    "mounts",
+    "variables",
+}
 
 
 def plain(document: object) -> Any:

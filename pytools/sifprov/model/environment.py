@@ -6,7 +6,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 # A trailing `*` stands for any rest.
-DEFAULT = ("LANG", "LC_*", "TZ", "OMP_*", "CUDA_VISIBLE_DEVICES")
+DEFAULT = (
+    "LANG", "LC_*", "TZ", "OMP_*", "CUDA_VISIBLE_DEVICES",
+    # What is handed into the container; by --env it stands in the command line.
+    "SINGULARITYENV_*", "APPTAINERENV_*",
+)  # fmt: skip
+# What the helper looks at and no record holds as it is: the user's words about the run, the batch
+# job, and options of the runtime. The plugin has the same list (plugin/stash.go).
+FOR_HELPER = (
+    "SIFPROV_NOTE", "SIFPROV_TAGS", "SIFPROV_METRICS", "SIFPROV_LOG",
+    "SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_STEP_ID", "SLURM_PROCID",
+    "SLURM_CLUSTER_NAME",
+    "PBS_JOBID", "PBS_ARRAY_INDEX", "PBS_ARRAYID", "LSB_JOBID", "LSB_JOBINDEX",
+    "SGE_ROOT", "JOB_ID", "SGE_TASK_ID", "FLUX_JOB_ID",
+    "KUBERNETES_SERVICE_HOST", "HOSTNAME", "POD_NAME", "POD_NAMESPACE", "POD_UID",
+    "SINGULARITY_CLEANENV", "SINGULARITY_CONTAINALL", "APPTAINER_CLEANENV", "APPTAINER_CONTAINALL",
+)  # fmt: skip
 
 
 def allowed(name: str, patterns: Iterable[str] = DEFAULT) -> bool:

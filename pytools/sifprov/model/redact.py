@@ -10,7 +10,7 @@ A run with a hidden argument cannot be replayed, so what is harmless must stay a
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 HIDDEN = "[redacted]"
@@ -135,6 +135,21 @@ def redact(argv: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
         if clean != argument:
             changed.append(place)
     return tuple(result), tuple(changed)
+
+
+def redact_environment(variables: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Returns variables without those whose names tell of a secret, and with the secrets in the
+    values of the others replaced."""
+    return tuple(
+        (name, redact_text(value)) for name, value in variables if not secret_name(_inner(name))
+    )
+
+
+def _inner(name: str) -> str:
+    """The name that a variable has in the container."""
+    for prefix in ("SINGULARITYENV_", "APPTAINERENV_"):
+        name = name.removeprefix(prefix)
+    return name
 
 
 def redact_text(text: str) -> str:

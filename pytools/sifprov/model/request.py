@@ -11,6 +11,7 @@ from sifprov.model.canonical import Json, dumps, loads, text_to_json
 from sifprov.model.fact import Fact, facts_from_json, facts_to_json
 from sifprov.model.reader import Reader
 from sifprov.model.record import EXITED, NOT_STARTED, PLUGIN, SIGNALED, UNKNOWN, WRAPPER
+from sifprov.model.redact import redact, redact_environment
 
 SCHEMA = "sifprov.capture-request/1"
 
@@ -52,6 +53,7 @@ class BoundImage:
 class CaptureRequest:
     """A run that begins.
 
+    `variables` are for the helper alone: words of the user, the batch job, options of the runtime.
     `metadata` is the absolute path of what takes the records instead of the outputs: empty for
     nothing, whatever the settings say, and None where only they are to be asked.
     """
@@ -72,17 +74,20 @@ class CaptureRequest:
     facts: tuple[Fact, ...] = ()
     metadata: str | None = None
     folders: tuple[Folder, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class CaptureEnd:
-    """How a run ended; `ended` is None when nobody saw it."""
+    """How a run ended; `ended` is None when nobody saw it. `mounts` is the mount table of the
+    container's process (proc(5), mountinfo), None where nobody could read it in time."""
 
     ended: str | None
     outcome: str
     exit_code: int | None
     signal: int | None
     facts: tuple[Fact, ...] = ()
+    mounts: bytes | None = None
 
 
 LOST = CaptureEnd(ended=None, outcome=UNKNOWN, exit_code=None, signal=None)
@@ -95,10 +100,6 @@ def parse_request(line: bytes) -> CaptureRequest:
     r.word("event", "start")
     by = Reader(r.json("captured_by"), "captured_by")
     runtime = Reader(r.json("runtime"), "runtime")
-    environment = r.json("environment")
-    if not isinstance(environment, dict):
-        raise RecordError("environment", "not an object")
-    values = Reader(environment, "environment")
     return CaptureRequest(
         captured_by=by.word("kind", PLUGIN, WRAPPER),
         version=by.word("version"),
@@ -108,7 +109,7 @@ def parse_request(line: bytes) -> CaptureRequest:
         command=r.optional("command", lambda n: r.items(n, _raw)) or (),
         cwd=_raw(r.json("cwd"), "cwd"),
         started=r.time("started"),
-        environment=tuple((name, values.text(name)) for name in sorted(environment)),
+        environment=_variables(r, "environment"),
         image=_raw(r.json("image"), "image"),
         binds=r.items("binds", _bind),
         images=r.items("images", _image),
@@ -116,21 +117,25 @@ def parse_request(line: bytes) -> CaptureRequest:
         facts=_facts(r),
         metadata=_metadata(r) if r.has("metadata") else None,
         folders=r.items("folders", _folder) if r.has("folders") else (),
+        variables=_variables(r, "variables") if r.has("variables") else (),
     )
 
 
 def dump_request(request: CaptureRequest) -> bytes:
-    """Returns a request's first line; `parse_request` reads it."""
+    """Returns a request's first line as it may lie on disk, without secrets; `parse_request` reads
+    it."""
+    argv = None if request.argv is None else redact(request.argv)[0]
+    environment = redact_environment(request.environment)
     document: dict[str, Json] = {
         "schema": SCHEMA,
         "event": "start",
         "captured_by": {"kind": request.captured_by, "version": request.version},
         "runtime": {"name": request.runtime_name, "version": request.runtime_version},
-        "argv": None if request.argv is None else [_base64(a) for a in request.argv],
-        "command": [_base64(a) for a in request.command],
+        "argv": None if argv is None else [_base64(a) for a in argv],
+        "command": [_base64(a) for a in redact(request.command)[0]],
         "cwd": _base64(request.cwd),
         "started": request.started,
-        "environment": {name: text_to_json(value) for name, value in request.environment},
+        "environment": {name: text_to_json(value) for name, value in environment},
         "image": _base64(request.image),
         "binds": [
             {
@@ -148,6 +153,8 @@ def dump_request(request: CaptureRequest) -> bytes:
     }
     if request.facts:
         document["facts"] = facts_to_json(request.facts)
+    if request.variables:
+        document["variables"] = {n: text_to_json(v) for n, v in request.variables}
     if request.metadata is not None:
         document["metadata"] = _base64(request.metadata)
     if request.folders:
@@ -181,7 +188,21 @@ def parse_end(line: bytes) -> CaptureEnd:
         outcome = NOT_STARTED
     else:
         outcome = EXITED if exit_code is not None else SIGNALED if signal is not None else UNKNOWN
-    return CaptureEnd(r.time("ended"), outcome, exit_code, signal, _facts(r))
+    mounts = _mounts(r) if r.has("mounts") else None
+    return CaptureEnd(r.time("ended"), outcome, exit_code, signal, _facts(r), mounts)
+
+
+def _mounts(r: Reader) -> bytes | None:
+    text = r.optional("mounts", lambda n: _raw(r.json(n), n))
+    return None if text is None else text.encode("utf-8", "surrogateescape")
+
+
+def _variables(r: Reader, field: str) -> tuple[tuple[str, str], ...]:
+    value = r.json(field)
+    if not isinstance(value, dict):
+        raise RecordError(r.path(field), "not an object")
+    values = Reader(value, r.path(field))
+    return tuple((name, values.text(name)) for name in sorted(value))
 
 
 def _facts(r: Reader) -> tuple[Fact, ...]:

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// siteSettings is the file that the helper, too, knows a site's settings by (docs/reference.md,
+// "Settings").
+const siteSettings = "/etc/sifprov/config.ini"
+
+// userEnvironment returns the names of variables that the user, else the site, has set to be
+// recorded. Only this process sees their values, so it must know the names.
+func userEnvironment(getenv func(string) string) []string {
+	base := getenv("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(base) {
+		base = filepath.Join(getenv("HOME"), ".config")
+	}
+	if filepath.IsAbs(base) {
+		if names, found := environmentOf(filepath.Join(base, name, "config.ini"), os.Getuid()); found {
+			return names
+		}
+	}
+	names, _ := environmentOf(siteSettings, 0)
+	return names
+}
+
+// environmentOf reads the key `environment` of the section `capture`. A file that is somebody
+// else's, or that others can write, says nothing. What is wrong in it, the helper tells.
+func environmentOf(path string, owner int) (names []string, found bool) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, false
+	}
+	defer f.Close()
+	var st syscall.Stat_t
+	if syscall.Fstat(int(f.Fd()), &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG ||
+		int(st.Uid) != owner || st.Mode&0o022 != 0 {
+		return nil, false
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxConfig))
+	if err != nil {
+		return nil, false
+	}
+	inCapture, inKey := false, false
+	for _, line := range strings.Split(string(data), "\n") {
+		text := strings.TrimSpace(line)
+		switch {
+		case text == "" || text[0] == '#' || text[0] == ';':
+		case text[0] == '[':
+			inCapture, inKey = text == "[capture]", false
+		case inKey && line[0] <= ' ': // a value goes on in indented lines
+			names = append(names, splitNames(text)...)
+		default:
+			key, value, _ := strings.Cut(text, "=")
+			if inKey = inCapture && strings.ToLower(strings.TrimSpace(key)) == "environment"; inKey {
+				names, found = splitNames(value), true
+			}
+		}
+	}
+	return names, found
+}
+
+// splitNames leaves out a lone "*", which would let everything through.
+func splitNames(text string) []string {
+	out := []string{}
+	for _, word := range strings.Fields(strings.ReplaceAll(text, ",", " ")) {
+		if word != "*" {
+			out = append(out, word)
+		}
+	}
+	return out
+}
