@@ -1,8 +1,8 @@
 """Records in a text file, one canonical record a line: those of runs whose output is a plain
 folder.
 
-    {"captured_by":…,"container":"UUID",…}\\n
-    {"captured_by":…,"container":"UUID",…}\\n
+    {"captured_by":…,"container":"UUID",…}
+    {"captured_by":…,"container":"UUID",…}
 
 The newline is written when the rest of its line is on the disk. So a line that ends with one is
 whole, and what stands behind the last one is what a crash left: readers do not see it, and the
@@ -124,7 +124,7 @@ def _write(disk: Disk, data: bytes, end: int, size: int) -> None:
     try:
         disk.pwrite(data, end)
         disk.sync()
-        disk.pwrite(b"\\n", end + len(data))
+        disk.pwrite(b"\n", end + len(data))
         disk.sync()
     except OSError:
         disk.truncate(end)
@@ -134,15 +134,15 @@ def _write(disk: Disk, data: bytes, end: int, size: int) -> None:
 def _lines(file: BinaryIO, path: str) -> Iterator[tuple[int, bytes, int]]:
     """Yields the number of each whole line, its bytes, and where it ends in the file."""
     end = number = 0
-    while line := file.readline(MAX_RECORD + 2):
+    while line := file.readline(MAX_RECORD + 1):
         number, end = number + 1, end + len(line)
-        if not line.endswith(b"\\n"):
-            if len(line) <= MAX_RECORD + 1:
+        if not line.endswith(b"\n"):
+            if len(line) <= MAX_RECORD:
                 return
             raise FileError(f"{path}: line {number} has more than {MAX_RECORD} bytes")
         if end > MAX_TOTAL or number > MAX_LINES:
             raise FileError(f"{path}: more than {MAX_TOTAL} bytes or {MAX_LINES} lines")
-        if line != b"\\n":
+        if line != b"\n":
             yield number, line[:-1], end
 
 
