@@ -16,6 +16,7 @@ from sifprov.version import VERSION
 _VERBS = {
     "annotate": ("sifprov.commands.annotate", "Add notes, tags and metrics to a record."),
     "data": ("sifprov.commands.data", "Make and look into data containers."),
+    "doctor": ("sifprov.commands.doctor", "Say what of your runs will be captured, and how."),
     "exec": ("sifprov.commands.exec", "Run a command in a container, and record the run."),
     "flush": ("sifprov.commands.flush", "Deliver records that wait in the spool."),
     "plugin": ("sifprov.commands.plugin", "Install, look at and remove the runtime's plugin."),

@@ -30,6 +30,7 @@ from sifprov.capture import Finished
 from sifprov.commands.rerun import _to_json
 from sifprov.compare import compare
 from sifprov.content import make_tree, plain_entry
+from sifprov.doctor import diagnose
 from sifprov.locate import Found
 from sifprov.model.annotation import make as make_annotation
 from sifprov.model.fact import Fact
@@ -44,7 +45,7 @@ from sifprov.trail import read_trail
 FORMATS = (FOLDER.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
 NAMES = {
     "record", "capture-request", "plugin-config", "trail", "rerun", "spool", "plugin-status",
-    "layout", "bundle", "data-info", "data-ls", "flush",
+    "layout", "bundle", "data-info", "data-ls", "doctor", "flush",
 }  # fmt: skip
 
 
@@ -199,6 +200,13 @@ def test_the_status_of_the_plugin(tmp_path: Path, version: str | None) -> None:
     status = pluginadmin.Status(place(tmp_path), state, version, ("/x",), ("broken",))
     document = {"runtimes": [status.to_json()], "schema": pluginadmin.SCHEMA, "skipped": ["/y"]}
     assert problems("sifprov.plugin-status/1", plain(document)) == []
+
+
+def test_what_doctor_finds(tmp_path: Path) -> None:
+    document = plain(diagnose(None, tmp_path, environ={"PATH": ""}).to_json())
+    assert problems("sifprov.doctor/1", document) == []
+    document["checks"][0]["level"] = "fine"
+    assert problems("sifprov.doctor/1", document)
 
 
 def test_the_trail(tmp_path: Path) -> None:

@@ -122,6 +122,7 @@ def run(
         raise MissingError(f"{what}: {error}") from error
     if result.returncode:
         lines = (result.stderr or result.stdout).strip().splitlines()
-        detail = lines[-1] if lines else f"exit code {result.returncode}"
+        # A compiler says what is wrong before the runtime says that something is.
+        detail = "; ".join(lines[-3:]) or f"exit code {result.returncode}"
         raise MissingError(f"{what}: {detail}")
     return result.stdout

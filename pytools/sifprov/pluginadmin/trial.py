@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sifprov import spool
 from sifprov.create import create_data
-from sifprov.errors import Exit, MissingError, SifprovError
+from sifprov.errors import Exit, FileError, MissingError, SifprovError
 from sifprov.pluginadmin.payload import go_environment
 from sifprov.pluginadmin.place import Place, run
 from sifprov.records import read_records
@@ -161,6 +161,11 @@ def _exec(place: Place, folder: Path, flags: list[str]) -> _Ended:
 
 def _clean_spool(folder: Path) -> None:
     """Removes the trial's record from the spool: it would wait there for ever."""
-    for waiting in spool.waiting():
-        if isinstance(waiting, spool.Waiting) and (waiting.target or "").startswith(f"{folder}/"):
-            os.unlink(waiting.path)
+    with suppress(FileError, FileNotFoundError):
+        for waiting in spool.waiting():
+            if isinstance(waiting, spool.Waiting) and _is_below(waiting.target, folder):
+                os.unlink(waiting.path)
+
+
+def _is_below(path: str | None, folder: Path) -> bool:
+    return path is not None and path.startswith(f"{folder}/")
