@@ -207,10 +207,11 @@ func (s stash) record(engineConfig any, runtime component) *recorder {
 			Fakeroot:    view.flag("Fakeroot"),
 			Timeout:     defaultConfig().Timeout,
 		},
-		load: trustedConfig,
-		runs: running,
-		home: string(s.Home),
-		warn: warnUser,
+		load:  trustedConfig,
+		runs:  running,
+		home:  string(s.Home),
+		state: string(s.State),
+		warn:  warnUser,
 	})
 }
 

@@ -27,7 +27,8 @@ type job struct {
 	start startEvent
 	load  func() (config, error) // reads files, so it is called off the wait loop
 	runs  <-chan struct{}        // closed when the container's process runs; may be nil
-	home  string                 // where the spool is
+	home  string                 // where the spool is,
+	state string                 // or, before that, here; may be empty
 	warn  func(string)
 }
 
@@ -260,19 +261,21 @@ func merge(out outcome, reason error) outcome {
 
 // keep puts the request into the spool and warns the user, in one line.
 func (r *recorder) keep(why error) {
-	kept := make(chan error, 1)
-	go func() { kept <- spool(r.job.home, r.lines) }()
-	var err error
+	kept := make(chan string, 1)
+	go func() {
+		command, err := r.job.keepFor(r.lines)
+		if err != nil {
+			kept <- fmt.Sprintf("this run was not recorded (%v), nor kept for later (%v)", why, err)
+			return
+		}
+		kept <- fmt.Sprintf("this run was not recorded (%v); '%s' will try again", why, command)
+	}()
+	text := fmt.Sprintf("this run was not recorded (%v), nor kept for later (writing took too long)", why)
 	select {
-	case err = <-kept:
+	case text = <-kept:
 	case <-time.After(writeGrace):
-		err = errors.New("writing took too long")
 	}
-	if err != nil {
-		r.say(fmt.Sprintf("this run was not recorded (%v), nor kept for later (%v)", why, err))
-		return
-	}
-	r.say(fmt.Sprintf("this run was not recorded (%v); 'sifprov flush' will try again", why))
+	r.say(text)
 }
 
 // say prints one line, but does not wait for a terminal or pipe that takes none.

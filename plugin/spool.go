@@ -9,21 +9,51 @@ import (
 	"syscall"
 )
 
-// spool writes a request into the user's spool folder (docs/formats.md, "Spool") with the
-// real user's rights. Home comes from the user's environment, so it must be the user's own:
-// in somebody else's folder a planted link could lead the write anywhere.
+// keepFor keeps a request (docs/formats.md, "Spool") and returns the command that delivers it. It
+// goes below the user's XDG_STATE_HOME or HOME; where neither takes it, as on a full disk, beside
+// an output of the run.
+func (j job) keepFor(lines []byte) (command string, err error) {
+	if filepath.IsAbs(j.state) {
+		if err = spoolBelow(j.state, []string{name, "spool"}, lines); err == nil {
+			return "sifprov flush", nil
+		}
+	}
+	other := spool(j.home, lines)
+	if other == nil {
+		return "sifprov flush", nil
+	}
+	err = errors.Join(err, other)
+	for _, image := range j.start.Images {
+		if dir := filepath.Dir(string(image.Path)); image.Writable && filepath.IsAbs(dir) {
+			if other = spoolInto(dir, "."+name+"-", lines); other == nil {
+				return "sifprov flush --search " + dir, nil
+			}
+			err = errors.Join(err, other)
+		}
+	}
+	return "", errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
+}
+
+// spool writes a request into the spool folder below a home.
 func spool(home string, lines []byte) error {
+	return spoolBelow(home, []string{".local", "state", name, "spool"}, lines)
+}
+
+// spoolBelow makes the folders with the real user's rights. base comes from the user's environment,
+// so it must be the user's own: in somebody else's folder a planted link could lead the write
+// anywhere.
+func spoolBelow(base string, below []string, lines []byte) error {
 	if err := ownRightsOnly(); err != nil {
 		return err
 	}
-	if !filepath.IsAbs(home) {
+	if !filepath.IsAbs(base) {
 		return errors.New("HOME is not an absolute path")
 	}
-	dir := filepath.Clean(home)
+	dir := filepath.Clean(base)
 	if err := ownFolder(dir); err != nil {
 		return err
 	}
-	for _, part := range []string{".local", "state", name, "spool"} {
+	for _, part := range below {
 		dir = filepath.Join(dir, part)
 		if err := syscall.Mkdir(dir, 0o700); err != nil && err != syscall.EEXIST {
 			return fmt.Errorf("%s: %w", dir, err)
@@ -32,17 +62,36 @@ func spool(home string, lines []byte) error {
 			return err
 		}
 	}
+	return spoolInto(dir, "", lines)
+}
+
+// spoolInto writes a request into a folder. Its final name appears with the whole content, so that
+// a flush never reads half of it, and has reached the disk when this returns.
+func spoolInto(dir, prefix string, lines []byte) error {
+	if err := ownRightsOnly(); err != nil {
+		return err
+	}
 	id, err := newUUID()
 	if err != nil {
 		return err
 	}
-	// The final name appears with the whole content, so that a flush never reads half of it.
-	path := filepath.Join(dir, id+".request.jsonl")
+	path := filepath.Join(dir, prefix+id+".request.jsonl")
 	if err := writeSynced(path+".part", lines); err != nil {
 		os.Remove(path + ".part")
 		return err
 	}
-	return os.Rename(path+".part", path)
+	if err := os.Rename(path+".part", path); err != nil {
+		return err
+	}
+	return syncFolder(dir)
+}
+
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 func writeSynced(path string, data []byte) error {

@@ -18,6 +18,7 @@ type stash struct {
 	Environment map[string]string `json:"environment"`
 	Variables   map[string]string `json:"variables"`
 	Home        []byte            `json:"home"`
+	State       []byte            `json:"state"`
 	Metadata    []byte            `json:"metadata"`
 	Image       []byte            `json:"image"`
 	Binds       []bindEntry       `json:"binds"`
@@ -101,6 +102,7 @@ func newStash(started time.Time, patterns []string) stash {
 		Environment: allowed(os.Environ(), append(patterns, handedIn...)),
 		Variables:   allowed(os.Environ(), forHelper),
 		Home:        []byte(os.Getenv("HOME")),
+		State:       []byte(os.Getenv("XDG_STATE_HOME")),
 	}
 }
 
