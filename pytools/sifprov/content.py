@@ -8,133 +8,68 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
-import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import BinaryIO
 
 from sifprov.errors import FileError
+from sifprov.listing import (
+    Deadline,
+    Entry,
+    FileState,
+    Known,
+    KnownFiles,
+    TooLateError,
+    Tree,
+    file_entry,
+    file_kind,
+    known_entry,
+    link_entry,
+    make_tree,
+    plain_entry,
+)
+from sifprov.parallel import run_all
+
+__all__ = [
+    "CHUNK",
+    "LARGE",
+    "Deadline",
+    "Entry",
+    "FileState",
+    "Known",
+    "KnownFiles",
+    "TooLateError",
+    "Tree",
+    "file_entry",
+    "file_kind",
+    "image_digest",
+    "known_entry",
+    "link_entry",
+    "make_tree",
+    "plain_entry",
+    "scan_folder",
+]
 
 CHUNK = 1024 * 1024
+# Files from this size on are digested side by side.
+LARGE = 8 * 1024 * 1024
 _LOST_FOUND = b"lost+found"
 
 
-class TooLateError(Exception):
-    """The time that was granted is over."""
-
-
-class Deadline:
-    """A point in time that long work asks for now and then; it never comes before `start`."""
-
-    def __init__(self) -> None:
-        self._end: float | None = None
-
-    def start(self, seconds: float) -> None:
-        """Grants `seconds` from now on."""
-        self._end = time.monotonic() + seconds
-
-    def check(self) -> None:
-        """Raises TooLateError when the time is over."""
-        if self._end is not None and time.monotonic() > self._end:
-            raise TooLateError
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One entry of a tree. `path` is relative to the root; `kind` is the listing's TYPE.
-
-    `size` is None where the listing says `-`; `value` is the content's SHA-256 in hexadecimal,
-    of a device its numbers.
-    """
-
-    path: bytes
-    kind: str
-    size: int | None
-    value: str
-
-    def line(self) -> bytes:
-        """Returns the entry as it stands in the listing."""
-        size = "-" if self.size is None else str(self.size)
-        return f"{self.kind} {size} {self.value} ".encode("ascii") + self.path + b"\0"
-
-
-@dataclass(frozen=True)
-class Tree:
-    """A whole tree: its entries by path, and the latest change (ctime, ns) of anything in it."""
-
-    entries: tuple[Entry, ...]
-    changed_ns: int
-
-    @property
-    def digest(self) -> str:
-        """The tree digest, `tree-v1:HEX`."""
-        hasher = hashlib.sha256()
-        for entry in self.entries:
-            hasher.update(entry.line())
-        return "tree-v1:" + hasher.hexdigest()
-
-    @property
-    def size(self) -> int:
-        """The bytes of all files together."""
-        return sum(e.size or 0 for e in self.entries)
-
-
-def make_tree(entries: Iterable[Entry], changed_ns: int) -> Tree:
-    """Returns the tree of `entries`, in the listing's order."""
-    return Tree(tuple(sorted(entries, key=lambda e: e.path)), changed_ns)
-
-
-def file_kind(mode: int) -> str:
-    """Returns the listing's TYPE for a file's mode. Raises ValueError for an unknown one."""
-    if stat.S_ISREG(mode):
-        return "x" if mode & stat.S_IXUSR else "f"
-    kinds = {
-        stat.S_IFDIR: "d", stat.S_IFLNK: "l", stat.S_IFIFO: "p",
-        stat.S_IFSOCK: "s", stat.S_IFBLK: "b", stat.S_IFCHR: "c",
-    }  # fmt: skip
-    try:
-        return kinds[stat.S_IFMT(mode)]
-    except KeyError:
-        raise ValueError(f"mode {mode:o} is of no known type") from None
-
-
-def plain_entry(path: bytes, kind: str, numbers: tuple[int, int] = (0, 0)) -> Entry:
-    """Returns the entry of a folder, FIFO, socket or device (`numbers`: major, minor)."""
-    value = f"{numbers[0]:x}:{numbers[1]:x}" if kind in "bc" else "-"
-    return Entry(path, kind, None, value)
-
-
-def link_entry(path: bytes, target: bytes) -> Entry:
-    """Returns the entry of a symbolic link."""
-    return Entry(path, "l", len(target), hashlib.sha256(target).hexdigest())
-
-
-def file_entry(
-    path: bytes, kind: str, chunks: Iterable[bytes | memoryview], deadline: Deadline
-) -> Entry:
-    """Returns the entry of a file whose content comes in `chunks`."""
-    hasher = hashlib.sha256()
-    size = 0
-    for chunk in chunks:
-        hasher.update(chunk)
-        size += len(chunk)
-        deadline.check()
-    return Entry(path, kind, size, hasher.hexdigest())
-
-
-def scan_folder(root: str, deadline: Deadline) -> Tree:
+def scan_folder(root: str, deadline: Deadline, known: KnownFiles | None = None) -> Tree:
     """Reads the tree below the folder `root`, following no link and crossing into no other file
     system.
 
     Every step is relative to an open folder, so a folder that somebody swaps for a link
-    meanwhile cannot lead out of the tree. Raises FileError for what cannot be read, TooLateError.
+    meanwhile cannot lead out of the tree. Files that `known` knows are not opened. Raises FileError
+    for what cannot be read, TooLateError.
     """
     try:
         top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise FileError(f"{root}: {error.strerror}") from error
     found: list[Entry] = []
+    large: list[Callable[[], Entry]] = []
     device = os.fstat(top).st_dev
     newest = os.fstat(top).st_ctime_ns
     # An explicit stack: a deep tree needs no recursion, and one open folder at a time.
@@ -142,22 +77,27 @@ def scan_folder(root: str, deadline: Deadline) -> Tree:
     try:
         while todo:
             folder = todo.pop()
-            for path, status, entry in _scan_one(top, folder, root, deadline):
+            for path, status, entry in _scan_one(top, folder, root, deadline, known):
                 newest = max(newest, status.st_ctime_ns)
+                if not isinstance(entry, Entry):
+                    large.append(entry)
+                    continue
                 found.append(entry)
                 if entry.kind == "d" and status.st_dev == device:
                     todo.append(path)
+        found += run_all(large)
     finally:
         os.close(top)
     return make_tree(found, newest)
 
 
 def _scan_one(
-    top: int, folder: bytes, root: str, deadline: Deadline
-) -> Iterator[tuple[bytes, os.stat_result, Entry]]:
-    """Yields what stands directly in one folder."""
+    top: int, folder: bytes, root: str, deadline: Deadline, known: KnownFiles | None
+) -> Iterator[tuple[bytes, os.stat_result, Entry | Callable[[], Entry]]]:
+    """Yields what stands directly in one folder; a large file as what will read it."""
     name = b""
     descriptor = -1
+    entry: Entry | Callable[[], Entry]
     try:
         descriptor = _open_below(top, folder)
         for name in sorted(map(os.fsencode, os.listdir(descriptor))):
@@ -169,18 +109,70 @@ def _scan_one(
                 continue
             if kind == "l":
                 entry = link_entry(path, os.readlink(name, dir_fd=descriptor))
+            elif kind in "fx" and status.st_size >= LARGE:
+                entry = partial(_large_file, top, folder, name, root, kind, status, deadline, known)
             elif kind in "fx":
-                entry = file_entry(path, kind, _read_file(name, descriptor), deadline)
+                entry = _file(descriptor, path, name, kind, status, deadline, known)
             else:
                 numbers = (os.major(status.st_rdev), os.minor(status.st_rdev))
                 entry = plain_entry(path, kind, numbers)
             yield path, status, entry
     except OSError as error:
-        where = os.fsdecode(b"/".join(p for p in (os.fsencode(root), folder, name) if p))
-        raise FileError(f"{where}: {error.strerror}") from error
+        raise _unreadable(root, folder, name, error) from error
     finally:
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def _large_file(
+    top: int,
+    folder: bytes,
+    name: bytes,
+    root: str,
+    kind: str,
+    status: os.stat_result,
+    deadline: Deadline,
+    known: KnownFiles | None,
+) -> Entry:
+    """Reads a file from a thread of its own, when its folder is open no more."""
+    descriptor = -1
+    try:
+        descriptor = _open_below(top, folder)
+        path = folder + b"/" + name if folder else name
+        return _file(descriptor, path, name, kind, status, deadline, known)
+    except OSError as error:
+        raise _unreadable(root, folder, name, error) from error
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _file(
+    folder: int,
+    path: bytes,
+    name: bytes,
+    kind: str,
+    status: os.stat_result,
+    deadline: Deadline,
+    known: KnownFiles | None,
+) -> Entry:
+    return known_entry(
+        path,
+        kind,
+        _state(status),
+        known,
+        lambda: file_entry(path, kind, _read_file(name, folder), deadline),
+        lambda: _state(os.stat(name, dir_fd=folder, follow_symlinks=False)),
+    )
+
+
+def _state(status: os.stat_result) -> FileState:
+    return FileState(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _unreadable(root: str, folder: bytes, name: bytes, error: OSError) -> FileError:
+    where = os.fsdecode(b"/".join(p for p in (os.fsencode(root), folder, name) if p))
+    return FileError(f"{where}: {error.strerror}")
 
 
 def _open_below(top: int, path: bytes) -> int:

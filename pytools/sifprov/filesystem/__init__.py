@@ -72,7 +72,12 @@ class Node(NamedTuple):
 
 
 class FileSystem(ABC):
-    """An open partition. Methods raise FileError, or what `opening` turns into one."""
+    """An open partition. Methods raise FileError, or what `opening` turns into one.
+
+    `threads`: whether several threads may read files at a time.
+    """
+
+    threads = False
 
     @property
     @abstractmethod

@@ -30,6 +30,8 @@ class Ext3(FileSystem):
     A journal that waits is refused: without its changes the tree would be one that never was.
     """
 
+    threads = True
+
     def __init__(self, path: str, partition: Partition) -> None:
         self._path, self._partition = path, partition
         self._closing = ExitStack()
