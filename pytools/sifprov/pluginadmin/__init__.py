@@ -9,11 +9,11 @@ Everything of it stands in one folder, `PLUGIN_ROOTDIR/sifprov`, that belongs to
 so that `singularity plugin uninstall sifprov` takes all of it away.
 """
 
-from sifprov.pluginadmin.install import RivalError, install, remove
+from sifprov.pluginadmin.installing import RivalError, install, remove
 from sifprov.pluginadmin.machine import Machine, find_runtimes
 from sifprov.pluginadmin.payload import plugin_source
 from sifprov.pluginadmin.place import Place, find_place
-from sifprov.pluginadmin.status import SCHEMA, State, Status, status
+from sifprov.pluginadmin.states import SCHEMA, State, Status, status
 from sifprov.pluginadmin.trial import RuntimeFailsError, TrialError
 
 __all__ = [

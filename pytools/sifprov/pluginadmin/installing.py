@@ -13,7 +13,7 @@ from sifprov.errors import SifprovError
 from sifprov.pluginadmin import payload, trial
 from sifprov.pluginadmin.installed import own_plugin, rivals
 from sifprov.pluginadmin.place import NAME, Place, run
-from sifprov.pluginadmin.status import Status, status
+from sifprov.pluginadmin.states import Status, status
 from sifprov.pluginadmin.swap import only_one, put_aside
 
 
