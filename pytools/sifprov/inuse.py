@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from sifprov.errors import FileError
 from sifprov.sif.write import F_OFD_SETLK
+from sifprov.survivors import loops
 
 
 def refuse_users(path: str) -> None:
@@ -21,12 +22,8 @@ def refuse_users(path: str) -> None:
     An ordinary user sees only their own processes; see `partition_lock` for the others'.
     """
     wanted = os.stat(path)
-    for text in iglob("/sys/block/loop*/loop/backing_file"):
-        with suppress(OSError):
-            with open(text, "rb") as file:
-                backing = file.read().rstrip(b"\n")
-            if os.path.samestat(os.stat(backing), wanted):
-                raise _in_use(path, f"/dev/{text.split('/')[3]}")
+    for loop in loops(path):
+        raise _in_use(path, f"/dev/{loop.name}")
     for folder in iglob("/proc/[0-9]*"):
         pid = int(folder.rpartition("/")[2])
         if pid != os.getpid() and _holds(folder, wanted):
