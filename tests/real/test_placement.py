@@ -1,0 +1,158 @@
+"""Records outside of the outputs: in a metadata container, and in a sidecar beside a folder."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sifprov import placement
+from tests.real.conftest import tool
+from tests.real.job import COPY, Job
+
+META = {"SIFPROV_METADATA": "meta.sif"}
+
+
+def trail(job: Job, *argv: str) -> dict[str, Any]:
+    done = job.cli("trail", "--json", *argv).expect()
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def records(job: Job, *argv: str) -> list[dict[str, Any]]:
+    rows = trail(job, *argv)["container"]["records"]
+    assert all(row["error"] is None for row in rows), rows
+    return [row["record"] for row in rows]
+
+
+def second_output(job: Job, name: str = "other.sif") -> tuple[str, str]:
+    job.cli("data", "create", "-q", name, "--free", "1M", "--mount", "/Outputs").expect()
+    return ("input.sif:/Inputs:image-src=/Inputs", f"{name}:/Outputs:image-src=/Outputs")
+
+
+def outside_of_partition(path: Path) -> tuple[bytes, int]:
+    """Header and table of a container, and its length."""
+    data = path.read_bytes()
+    return data[:53248], len(data)
+
+
+def test_records_of_several_outputs_are_kept_apart(job: Job) -> None:
+    other = second_output(job)
+    before = {name: outside_of_partition(job.path(name)) for name in ("output.sif", "other.sif")}
+    job.exec("sh", "-c", COPY, env=META).expect()
+    job.exec("sh", "-c", COPY, env=META, binds=other).expect()
+    done = job.exec("sh", "-c", "date >> /Outputs/copy.txt", env=META).expect()
+    assert done.stderr == ""
+
+    # The outputs hold what the application wrote, and nothing of ours.
+    for name, was in before.items():
+        assert outside_of_partition(job.path(name)) == was
+        assert job.cli("trail", name).code == 1
+        job.check_file_system(name)
+    whole = trail(job, "meta.sif")["container"]
+    assert (whole["kind"], len(whole["records"])) == ("metadata", 3)
+    first, between, second = (row["record"] for row in whole["records"])
+    assert first["container"] == second["container"] != between["container"]
+    assert [first["previous"], between["previous"]] == [None, None]
+    assert second["previous"] == whole["records"][0]["digest"]
+
+    by_option = trail(job, "output.sif", "--metadata", "meta.sif")["container"]
+    assert [row["record"] for row in by_option["records"]] == [first, second]
+    assert {row["place"] for row in by_option["records"]} == {str(job.path("meta.sif"))}
+    picture = job.cli("trail", "meta.sif").expect().stdout
+    assert picture.index("output.sif") < picture.index("other.sif")
+
+
+def test_a_replay_finds_its_record_there(job: Job) -> None:
+    job.exec("sh", "-c", COPY, env=META).expect()
+    assert job.cli("rerun", "output.sif").code == 1
+    done = job.cli("rerun", "output.sif", "--metadata", "meta.sif").expect(0)
+    assert done.stdout.splitlines()[-1] == "same"
+    first, replay = records(job, "meta.sif")
+    assert replay["replays"]["id"] == first["id"]
+    assert len(job.objects("output.rerun-1.sif")) == 1
+    refused = job.cli("rerun", "meta.sif").expect(3)
+    assert "holds the records of other containers" in refused.stderr
+
+
+def test_both_runtimes_read_one_that_is_empty_and_one_that_is_not(job: Job) -> None:
+    apptainer = tool("build-apptainer", "--find") + "/apptainer"
+    placement._make_metadata(str(job.path("empty.sif")))
+    job.path("empty.sif").chmod(0o644)
+    job.exec("sh", "-c", COPY, env=META).expect()
+    for runtime in (job.runtime, apptainer):
+        for name, count in (("empty.sif", 0), ("meta.sif", 1)):
+            listed = job.run([runtime, "sif", "list", name]).expect().stdout
+            assert len([x for x in listed.splitlines() if x[:1].isdigit()]) == count
+            job.run([runtime, "sif", "header", name]).expect()
+    done = job.run([job.runtime, "sif", "dump", "1", "meta.sif"]).expect()
+    assert json.loads(done.stdout)["schema"] == "sifprov.record/1"
+
+
+def test_parallel_runs_into_one(job: Job) -> None:
+    names = [f"out{i}.sif" for i in range(6)]
+    for name in names:
+        second_output(job, name)
+    script = " & ".join(
+        f'"{job.runtime}" exec {" ".join(job.flags)} -B input.sif:/Inputs:image-src=/Inputs '
+        f'-B {name}:/Outputs:image-src=/Outputs "{job.app}" sh -c "{COPY}"'
+        for name in names
+    )
+    done = job.run(["sh", "-c", script + " & wait"], env=META, timeout=120).expect()
+    assert done.stderr == ""
+    assert len({r["container"] for r in records(job, "meta.sif")}) == 6
+
+
+def test_more_runs_than_its_table_has_places(job: Job) -> None:
+    job.exec("sh", "-c", COPY, env=META).expect()
+    (record,) = records(job, "meta.sif")
+    fill = """
+import json, sys
+from dataclasses import replace
+from uuid import uuid4
+from sifprov.model.record import Record
+from sifprov.placement import Place, append_to
+record = Record.from_bytes(sys.stdin.buffer.read())
+for n in range(120):
+    append_to(Place("metadata", sys.argv[1]), replace(record, id=uuid4()))
+"""
+    program = Path(job.sifprov)
+    python = re.match(r"#!(\S+)", program.read_text())
+    assert python
+    library = program.parent / "lib"
+    env = {"PYTHONPATH": str(library)} if library.is_dir() else {}
+    job.run(
+        [python[1], "-c", fill, "meta.sif"], env=env, stdin=json.dumps(record), timeout=120
+    ).expect()
+    job.exec("sh", "-c", "date > /Outputs/b", env=META).expect()
+    found = records(job, "output.sif", "--metadata", "meta.sif")
+    assert len(found) == 122
+    assert len(job.objects("meta.sif")) < 84
+    assert found[-1]["run"]["argv"][-1] == "date > /Outputs/b"
+
+
+@pytest.mark.parametrize("what", ["data", "nowhere", "foreign"])
+def test_what_cannot_be_one_is_left_alone_and_the_record_waits(job: Job, what: str) -> None:
+    path = {"data": "input.sif", "nowhere": "missing/meta.sif", "foreign": "notes.jsonl"}[what]
+    job.run(["sh", "-c", "echo mine > notes.jsonl"]).expect()
+    before = job.path("input.sif").read_bytes()
+    state = {"XDG_STATE_HOME": str(job.path("state"))}
+    done = job.exec("sh", "-c", COPY, env={"SIFPROV_METADATA": path}).expect(0)
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    kept = re.search(r"waits in (\S+\.json),", done.stderr)
+    assert kept, done.stderr
+    assert job.path("input.sif").read_bytes()[:53248] == before[:53248]
+    assert job.path("notes.jsonl").read_text() == "mine\n"
+    # When it can be one, flush delivers.
+    waiting = Path(kept[1])
+    waiting.rename(job.path(f".sifprov-{waiting.name}"))
+    job.run(["rm", "-f", "notes.jsonl"]).expect()
+    job.run(["mkdir", "-p", "missing"]).expect()
+    if what == "data":
+        job.run(["mv", "input.sif", "away.sif"]).expect()
+    flushed = job.run([job.sifprov, "flush", "--search", "."], env=state).expect()
+    assert f"recorded in {job.path(path)}" in flushed.stdout
+    assert records(job, path)[0]["run"]["exit_code"] == 0
