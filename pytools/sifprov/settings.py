@@ -30,6 +30,8 @@ class Settings:
     `ro` is added to declared inputs. `environment`: names that a record may hold besides the
     default ones; a trailing `*` stands for any rest. `metadata`: absolute path of the container
     that takes the records, or empty. `log_bytes`: how much of the application's output is kept.
+    `redact`: whether secrets in command lines are hidden. `host`: whether the machine's name is
+    recorded.
     """
 
     digest: str = FAST
@@ -38,6 +40,8 @@ class Settings:
     environment: tuple[str, ...] = ()
     metadata: str = ""
     log_bytes: int = 1024 * 1024
+    redact: bool = True
+    host: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -192,6 +196,7 @@ def _bytes(text: str) -> int:
 _KEYS: dict[str, Callable[[str], Any]] = {
     "digest": _digest, "cache": _yes_no, "ro_inputs": _yes_no,
     "environment": _names, "metadata": _absolute, "log_bytes": _bytes,
+    "redact": _yes_no, "host": _yes_no,
 }  # fmt: skip
 # A variable is typed in a shell, so its path may be relative to where that stands.
 _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {

@@ -10,12 +10,13 @@ from uuid import UUID
 import pytest
 from click.testing import CliRunner
 from tests.unit.schemas import problems
-from tests.unit.sifs import OUT, RUN_ID, add, make_sif, origin_record, run_record
+from tests.unit.sifs import IN, OUT, RUN_ID, add, make_sif, origin_record, run, run_record
 
 from sifprov.annotate import annotate
 from sifprov.cli import main
 from sifprov.errors import NoRecordError, SifprovError
 from sifprov.model.annotation import make
+from sifprov.placement import append_to, named, read_place
 from sifprov.plan import last_run
 from sifprov.records import read_records
 from sifprov.render.tree import render
@@ -23,6 +24,7 @@ from sifprov.sif import open_image
 from sifprov.sif.image import read_object
 from sifprov.trail import read_trail
 
+LATE = "2026-05-28T21:00:00Z"
 LATER = UUID("00000000-0000-4000-8000-0000000000aa")
 
 
@@ -37,7 +39,7 @@ def output(tmp_path: Path) -> Path:
     path = make_sif(tmp_path / "out.sif")
     add(path, origin_record(OUT))
     add(path, run_record())
-    add(path, replace(run_record(), id=LATER))
+    add(path, replace(run_record(), id=LATER, run=replace(run(), started=LATE)))
     return path
 
 
@@ -114,6 +116,21 @@ def test_the_trail_shows_it_with_its_record(output: Path) -> None:
     assert problems("sifprov.trail/1", document) == []
     last = document["container"]["records"][-1]["record"]
     assert last["annotation"]["metrics"] == {"r2": "0.93"}
+
+
+@pytest.mark.parametrize("name", ["meta.sif", "meta.jsonl"])
+def test_it_joins_its_record_in_a_place_for_many(tmp_path: Path, name: str) -> None:
+    output, place = make_sif(tmp_path / "out.sif"), named(str(tmp_path / name))
+    append_to(place, run_record())
+    append_to(place, replace(run_record(IN), id=LATER))
+    done = annotate(str(output), make(["there"]), metadata=place.path)
+    assert (done.about.id, done.record.container) == (RUN_ID, OUT)
+    mine = read_place(place, OUT)
+    assert [s.record.kind for s in mine if s.record] == ["run", "annotation"]
+    assert done.record.previous == mine[0].digest
+    with open_image(str(output)) as (file, image):
+        assert read_records(file, image) == ()
+    assert "there" in render(read_trail(str(output), metadata=place.path))
 
 
 def test_one_about_a_record_that_is_elsewhere_stands_alone(tmp_path: Path) -> None:

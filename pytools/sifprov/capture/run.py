@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sifprov.capture.facts import collect
+from sifprov.model.annotation import Annotation, from_environment, merge
+from sifprov.model.fact import Fact
 from sifprov.model.record import NOT_STARTED, Run
-from sifprov.model.redact import redact, redact_text, secret_name
+from sifprov.model.redact import HIDDEN, redact, redact_environment
 from sifprov.model.request import CaptureEnd, CaptureRequest
 from sifprov.runtime.argv import parse
+from sifprov.settings import load_or_default
 
 
-def describe_run(request: CaptureRequest, end: CaptureEnd) -> Run:
-    argv, redacted = redact(request.argv or ())
-    command, _ = redact(request.command)
+def describe_run(request: CaptureRequest, end: CaptureEnd, early: tuple[Fact, ...] = ()) -> Run:
+    """Returns the run; `early` are the facts that were collected while it went on."""
+    hide = load_or_default().redact
+    argv, redacted = _without_secrets(request.argv or (), hide=hide)
+    command, _ = _without_secrets(request.command, hide=hide)
     parsed = parse(request.argv or ())
     action = parsed.action if parsed else "instance" if "instance" in argv[:6] else "unknown"
     started = end.outcome != NOT_STARTED
@@ -26,12 +33,21 @@ def describe_run(request: CaptureRequest, end: CaptureEnd) -> Run:
         outcome=end.outcome,
         exit_code=end.exit_code if started else None,
         signal=end.signal if started else None,
-        environment=tuple(
-            (name, redact_text(value))
-            for name, value in request.environment
-            if not secret_name(name)
-        ),
+        environment=redact_environment(request.environment) if hide else request.environment,
         runtime_name=request.runtime_name,
         runtime_version=request.runtime_version,
-        facts=collect(request, end),
+        facts=collect(request, end, early),
     )
+
+
+def _without_secrets(argv: Sequence[str], *, hide: bool) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    clean, changed = redact(argv) if hide else (tuple(argv), ())
+    # A request that waited in the spool had its secrets hidden before.
+    before = {place for place, argument in enumerate(clean) if HIDDEN in argument}
+    return clean, tuple(sorted(before.union(changed)))
+
+
+def words_of(request: CaptureRequest) -> Annotation | None:
+    """Returns the user's words about the run, None where there are none."""
+    words, _ = from_environment(dict(request.variables))
+    return merge(words, request.annotation or Annotation()) or None

@@ -18,14 +18,17 @@ from sifprov.capture.bound import (
     with_content,
 )
 from sifprov.capture.deliver import Written, deliver
+from sifprov.capture.facts import early
 from sifprov.capture.folders import folder_outputs
 from sifprov.capture.late import application_as_it_was, as_it_was
-from sifprov.capture.run import describe_run
+from sifprov.capture.run import describe_run, words_of
 from sifprov.content import Deadline, Tree
+from sifprov.model.fact import Fact
 from sifprov.model.record import NOT_STARTED, OUTPUT, Container, Record, Replay
 from sifprov.model.request import CaptureEnd, CaptureRequest
 from sifprov.model.timestamp import from_ns, to_ns
 from sifprov.placement import metadata_of, place_for
+from sifprov.settings import load_or_default
 from sifprov.version import VERSION
 
 
@@ -36,6 +39,7 @@ class Started:
     request: CaptureRequest
     application: Container
     data: tuple[Bound, ...]
+    facts: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,9 @@ def begin(
             known = replace(bound, tree=tree)
             bound = known if tree else with_content(bound, deadline, live=False)
         data.append(bound)
-    return Started(
-        request, application(os.path.join(request.cwd, request.image), deadline), tuple(data)
-    )
+    facts = early(request, host=load_or_default().host)
+    app = application(os.path.join(request.cwd, request.image), deadline)
+    return Started(request, app, tuple(data), facts)
 
 
 def finish(
@@ -112,10 +116,11 @@ def finish(
         recorded=from_ns(time.time_ns()),
         captured_by=request.captured_by,
         version=VERSION,
-        run=describe_run(request, end),
+        run=describe_run(request, end, started.facts),
         origin=None,
         containers=(app, *containers),
         replays=replays,
+        annotation=words_of(request),
     )
     written = tuple(
         deliver(

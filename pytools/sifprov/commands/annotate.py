@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from sifprov.annotate import annotate
 from sifprov.errors import Exit
 from sifprov.model.annotation import make
+from sifprov.settings import load
 
 
 @click.command("annotate")
@@ -21,12 +24,18 @@ from sifprov.model.annotation import make
     "--record", metavar="ID",
     help="The record that this is about: its id, or how that begins [default: the newest run].",
 )  # fmt: skip
+@click.option(
+    "--metadata", metavar="PATH", type=click.Path(exists=True),
+    help="The metadata container or sidecar that has the record [default: $SIFPROV_METADATA, or"
+    " the setting].",
+)  # fmt: skip
 def command(
     container: str,
     notes: tuple[str, ...],
     tags: tuple[str, ...],
     metrics: tuple[str, ...],
     record: str | None,
+    metadata: str | None,
 ) -> int:
     """Add notes, tags and metrics to a record of OUT.sif.
 
@@ -38,7 +47,9 @@ def command(
       sifprov annotate output.sif --note 'detector 3 was off'
       sifprov annotate output.sif --record 1f0c --tag paper=draft-2 --metric r2=0.93
     """
-    done = annotate(container, make(notes, tags, metrics), record)
+    place = load().metadata if metadata is None else metadata
+    words = make(notes, tags, metrics)
+    done = annotate(container, words, record, os.path.abspath(place) if place else "")
     what = "run" if done.about.run else "making"
     click.echo(f"noted about the {what} {done.about.id}")
     return Exit.OK

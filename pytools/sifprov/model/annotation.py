@@ -100,11 +100,12 @@ def from_environment(variables: Mapping[str, str]) -> tuple[Annotation, tuple[st
 
 
 def merge(first: Annotation, second: Annotation) -> Annotation:
-    """Returns both; of two tags or metrics with one name, the second's counts."""
+    """Returns both, at most MAX_ITEMS of a kind; of two tags or metrics with one name, the second's
+    counts."""
     return Annotation(
-        first.notes + second.notes,
-        _sorted((*first.tags, *second.tags)),
-        _sorted((*first.metrics, *second.metrics)),
+        (first.notes + second.notes)[-MAX_ITEMS:],
+        _sorted((*first.tags, *second.tags))[-MAX_ITEMS:],
+        _sorted((*first.metrics, *second.metrics))[-MAX_ITEMS:],
     )
 
 

@@ -7,6 +7,7 @@ import binascii
 from dataclasses import dataclass
 
 from sifprov.errors import RecordError
+from sifprov.model.annotation import Annotation
 from sifprov.model.canonical import Json, dumps, loads, text_to_json
 from sifprov.model.fact import Fact, facts_from_json, facts_to_json
 from sifprov.model.reader import Reader
@@ -54,6 +55,7 @@ class CaptureRequest:
     """A run that begins.
 
     `variables` are for the helper alone: words of the user, the batch job, options of the runtime.
+    `annotation` holds the user's words where they were given otherwise.
     `metadata` is the absolute path of what takes the records instead of the outputs: empty for
     nothing, whatever the settings say, and None where only they are to be asked.
     """
@@ -75,6 +77,7 @@ class CaptureRequest:
     metadata: str | None = None
     folders: tuple[Folder, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
+    annotation: Annotation | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,11 @@ def parse_request(line: bytes) -> CaptureRequest:
         metadata=_metadata(r) if r.has("metadata") else None,
         folders=r.items("folders", _folder) if r.has("folders") else (),
         variables=_variables(r, "variables") if r.has("variables") else (),
+        annotation=(
+            Annotation.from_json(r.json("annotation"), "annotation")
+            if r.has("annotation")
+            else None
+        ),
     )
 
 
@@ -155,6 +163,8 @@ def dump_request(request: CaptureRequest) -> bytes:
         document["facts"] = facts_to_json(request.facts)
     if request.variables:
         document["variables"] = {n: text_to_json(v) for n, v in request.variables}
+    if request.annotation:
+        document["annotation"] = request.annotation.to_json()
     if request.metadata is not None:
         document["metadata"] = _base64(request.metadata)
     if request.folders:

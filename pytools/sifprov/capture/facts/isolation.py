@@ -1,0 +1,106 @@
+"""What of the host the container could see: by the runtime's own configuration where that was
+handed on (the plugin), else by the command line (the wrapper). Of variables the names alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sifprov.capture.facts.text import bounded
+from sifprov.model.canonical import Json
+from sifprov.model.fact import Fact
+from sifprov.model.request import CaptureRequest
+from sifprov.runtime.argv import CommandLine, parse
+
+_MAX_NAMES = 1000
+# Fields by the long options that mean them, and by their letters.
+_SWITCHES: dict[str, tuple[set[str], str]] = {
+    "contain": ({"contain", "containall", "compat"}, "cC"),
+    "cleanenv": ({"cleanenv", "containall", "compat"}, "eC"),
+    "no_home": ({"no-home"}, ""),
+    "fakeroot": ({"fakeroot"}, "f"),
+    "writable": ({"writable"}, "w"),
+    "writable_tmpfs": ({"writable-tmpfs", "compat"}, ""),
+    "nvidia": ({"nv", "nvccli"}, ""),
+    "rocm": ({"rocm"}, ""),
+}
+_NAMESPACES: dict[str, tuple[set[str], str]] = {
+    "ipc": ({"ipc", "containall", "compat"}, "iC"),
+    "network": ({"net", "network"}, "n"),
+    "pid": ({"pid", "containall", "compat"}, "pC"),
+    "user": ({"userns", "fakeroot"}, "uf"),
+    "uts": ({"uts", "hostname"}, ""),
+}
+_VARIABLES = {
+    "contain": ("CONTAIN", "CONTAINALL"),
+    "cleanenv": ("CLEANENV", "CONTAINALL"),
+    "no_home": ("NO_HOME",),
+}
+_OFF = {"", "0", "false", "no", "f"}
+
+
+def isolation(request: CaptureRequest) -> Fact:
+    """Returns the fact `isolation` of a run."""
+    given = next((f for f in request.facts if f.name == "isolation"), None)
+    variables = dict(request.variables)
+    line = parse(request.argv or ())
+    if given is None or not isinstance(given.value, Mapping):
+        return of_command_line(request.argv or (), variables)
+    # The engine has forgotten that it was asked for a clean environment.
+    value = {**given.value, "cleanenv": _is_set("cleanenv", line, variables)}
+    return Fact("isolation", value, source=f"{given.source}, command line")
+
+
+def of_command_line(argv: Sequence[str], environ: Mapping[str, str]) -> Fact:
+    """Returns the fact `isolation` as far as a command line and the environment tell."""
+    line = parse(argv)
+    if line is None:
+        return Fact("isolation", None, reason="the command line is not known")
+    value: dict[str, Json] = {name: _is_set(name, line, environ) for name in _SWITCHES}
+    kinds = [k for k, (long, letters) in _NAMESPACES.items() if _given(line, long, letters)]
+    if {"CONTAINALL"} & {n.partition("_")[2] for n in environ if _on(environ, n)}:
+        kinds += ["ipc", "pid"]
+    value["namespaces"] = [*sorted({"mount", *kinds})]
+    value["not_mounted"] = [
+        bounded(word)
+        for option in line.options
+        if option.name == "no-mount" and option.value
+        for word in option.value.split(",")
+    ]
+    if value["cleanenv"]:
+        value["environment"] = []
+    return Fact("isolation", value, source="command line")
+
+
+def with_names(fact: Fact, names: Iterable[str]) -> Fact:
+    """Returns the fact with the names of the host's variables that went into the container."""
+    if not isinstance(fact.value, Mapping):
+        return fact
+    went = [] if fact.value.get("cleanenv") else sorted(names)[:_MAX_NAMES]
+    value = {**fact.value, "environment": [bounded(name) for name in went]}
+    return Fact(fact.name, value, source=f"{fact.source}, environment")
+
+
+def _is_set(name: str, line: CommandLine | None, variables: Mapping[str, str]) -> bool:
+    long, letters = _SWITCHES[name]
+    if line and _given(line, long, letters):
+        return True
+    return any(
+        _on(variables, f"{runtime}_{each}")
+        for each in _VARIABLES.get(name, ())
+        for runtime in ("SINGULARITY", "APPTAINER")
+    )
+
+
+def _on(variables: Mapping[str, str], name: str) -> bool:
+    return variables.get(name, "").lower() not in _OFF
+
+
+def _given(line: CommandLine, long: set[str], letters: str) -> bool:
+    for option in line.options:
+        if option.tokens[0].startswith("--"):
+            if option.name in long and (option.value or "true").lower() not in _OFF:
+                return True
+        # Of a cluster without a value the letters are the name.
+        elif set(letters) & set(option.switches or option.name if option.value is None else ""):
+            return True
+    return False
