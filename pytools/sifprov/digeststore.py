@@ -27,6 +27,8 @@ MAX_VALUE = 16 << 20
 _CHECK = 16
 # A value that was useful counts as used again after a day, so that reading seldom writes.
 _DAY = 24 * 3600
+# Of a damaged database even the complaint may be no text.
+_BROKEN = (sqlite3.DatabaseError, ValueError, OverflowError)
 _T = TypeVar("_T")
 
 
@@ -41,7 +43,7 @@ class Store:
             self._open(folder, patience)
         except (OSError, sqlite3.OperationalError):
             self.close()
-        except sqlite3.DatabaseError:
+        except _BROKEN:
             self._remove()
 
     def _open(self, folder: str, patience: float) -> None:
@@ -108,7 +110,7 @@ class Store:
                 _make_room(base, sum(len(row[1]) for row in rows))
                 base.executemany("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)", rows)
                 base.execute("COMMIT")
-            except sqlite3.Error:
+            except BaseException:
                 if base.in_transaction:
                     base.execute("ROLLBACK")
                 raise
@@ -123,7 +125,7 @@ class Store:
             return work(self._database)
         except sqlite3.OperationalError:
             return None  # locked, full, read-only
-        except sqlite3.DatabaseError:
+        except _BROKEN:
             self._remove()
             return None
 
