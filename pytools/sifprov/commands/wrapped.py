@@ -57,6 +57,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--verbose", is_flag=True, help="Print the runtime's command line before it runs."
     ),
+    click.option("--note", multiple=True, metavar="TEXT", help="A note for the record."),
+    click.option("--tag", multiple=True, metavar="KEY=VALUE", help="A tag for the record."),
+    click.option(
+        "--metric", multiple=True, metavar="NAME=NUMBER", help="A number for the record, r2=0.93."
+    ),
     click.argument("rest", nargs=-1, metavar="[RUNTIME OPTIONS] IMAGE [ARGS]..."),
 )
 

@@ -25,6 +25,9 @@ OPTIONS: dict[str, bool] = {
     "out": True,
     "size": True,
     "verbose": False,
+    "note": True,
+    "tag": True,
+    "metric": True,
 }
 
 
@@ -90,7 +93,8 @@ def take_out(argv: Sequence[str]) -> Typed:
 
 def _options_alone(argv: Sequence[str]) -> tuple[Option, ...]:
     """The options of a line without an image: the runtime will refuse it, but which runtime?"""
-    line = parse([*argv, "image"], OPTIONS)
+    # The first of these may become the value that the last option lacks.
+    line = parse([*argv, "", ""], OPTIONS)
     return line.options if line else ()
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sifprov.errors import SifprovError
-from sifprov.wrapper.line import Prepared, prepare, take_out, with_program
+from sifprov.wrapper.line import Ours, Prepared, prepare, take_out, with_program
 from sifprov.wrapper.recorder import Recorder, Run, begun, end_line, keep, warn
 from sifprov.wrapper.short import Short, expand, remove, trim_made
 from sifprov.wrapper.supervise import Ended, Process, become, end_as
+
+if TYPE_CHECKING:
+    from sifprov.model.annotation import Annotation
 
 FAILED = 255
 # A shell function hands on all that was typed behind the runtime's name (`shell-init`).
@@ -59,13 +63,14 @@ def run(action: str, args: Sequence[str]) -> None:
             return
         if typed.ours.last("verbose") is not None:
             _show(prepared)
+        words = _words(typed.ours)
         process = Process(prepared.argv, prepared.environ)
     except BaseException as error:
         remove(short.made)
         if isinstance(error, OSError):
             raise SifprovError(f"{typed.argv[0]}: {error.strerror or error}") from error
         raise
-    ended = _follow(process, begun(prepared), short)
+    ended = _follow(process, begun(prepared, words), short)
     end_as(ended.status)
 
 
@@ -84,6 +89,16 @@ def _follow(process: Process, run: Run, short: Short) -> Ended:
         for problem in trim_made(short.made):
             warn(problem)
     return ended
+
+
+def _words(ours: Ours) -> Annotation | None:
+    """The user's notes, tags and metrics. Raises SifprovError for what cannot be used."""
+    notes, tags, metrics = ours.all("note"), ours.all("tag"), ours.all("metric")
+    if not (notes or tags or metrics):
+        return None
+    from sifprov.model.annotation import make
+
+    return make(notes, tags, metrics)
 
 
 def _show(prepared: Prepared) -> None:

@@ -7,13 +7,15 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from sifprov import helper, spool
+from sifprov.capture.facts.isolation import of_command_line, with_names
 from sifprov.errors import SifprovError
-from sifprov.model.environment import pick
+from sifprov.model.environment import DEFAULT, FOR_HELPER, pick
 from sifprov.model.record import WRAPPER
 from sifprov.model.request import Bind, BoundImage, CaptureRequest, dump_request
 from sifprov.model.timestamp import from_ns
 from sifprov.runtime.find import identify_once
 from sifprov.runtime.program import is_apptainer
+from sifprov.settings import load_or_default
 from sifprov.version import VERSION
 from sifprov.wrapper.line import ImageBind
 from sifprov.wrapper.recorder import TIMEOUT, Run
@@ -46,6 +48,8 @@ def request_of(run: Run) -> CaptureRequest:
     prepared = run.prepared
     binds = tuple(_bind(b) for b in prepared.binds)
     name, version = _version(prepared.line.program)
+    outside = prepared.environ
+    isolation = with_names(of_command_line(prepared.typed, outside), outside)
     return CaptureRequest(
         captured_by=WRAPPER,
         version=VERSION,
@@ -55,11 +59,14 @@ def request_of(run: Run) -> CaptureRequest:
         command=_command(prepared.line.action, prepared.line.args),
         cwd=run.cwd,
         started=from_ns(run.started_ns),
-        environment=pick(prepared.environ),
+        environment=pick(outside, (*DEFAULT, *load_or_default().environment)),
         image=_image(run),
         binds=binds,
         images=tuple(_bound(run.cwd, b) for b in binds),
         timeout=TIMEOUT,
+        facts=(isolation,),
+        variables=pick(outside, FOR_HELPER),
+        annotation=run.words,
     )
 
 

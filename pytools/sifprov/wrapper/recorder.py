@@ -7,17 +7,22 @@ without them means that we were killed, and the outcome is unknown.
 
 from __future__ import annotations
 
+import binascii
 import fcntl
 import os
+import resource
 import signal
 import sys
 import time
 from contextlib import suppress
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sifprov.wrapper.line import Prepared, working_folder
 from sifprov.wrapper.starts import Verdict
 from sifprov.wrapper.supervise import WATCHED, Ended, stop
+
+if TYPE_CHECKING:
+    from sifprov.model.annotation import Annotation
 
 # Seconds: for reading the content after the end, and what is granted beyond that.
 TIMEOUT = 300
@@ -25,6 +30,7 @@ _MARGIN = 10
 # An interrupt this soon after the end is the one that ended the application.
 _SAME_KEY = 0.3
 _MAX_MESSAGE = 4096
+_BLOCK = 512  # what getrusage counts in
 _RUNNING = b'{"event":"running"}\n'
 # Ending on these signals is not ours to delay.
 _IMPATIENT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -32,12 +38,13 @@ _IGNORED = (*_IMPATIENT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
 
 class Run(NamedTuple):
-    """A run that has begun: `started_ns` is nanoseconds since 1970."""
+    """A run that has begun: `started_ns` is nanoseconds since 1970, `words` are the user's."""
 
     prepared: Prepared
     started_ns: int
     cwd: str
     umask: int
+    words: Annotation | None = None
 
     @property
     def instance(self) -> bool:
@@ -45,9 +52,9 @@ class Run(NamedTuple):
         return self.prepared.line.image.startswith("instance://")
 
 
-def begun(prepared: Prepared) -> Run:
+def begun(prepared: Prepared, words: Annotation | None = None) -> Run:
     """Returns the run that starts now."""
-    return Run(prepared, time.time_ns(), working_folder(), 0)
+    return Run(prepared, time.time_ns(), working_folder(), 0, words)
 
 
 class Recorder:
@@ -163,8 +170,11 @@ def end_line(ended: Ended) -> bytes:
         f'"started_process":{"false" if ended.started.started is False else "true"}',
         f'"exit_code":{code if code >= 0 else "null"}',
         f'"signal":{-code if code < 0 else "null"}',
-        f'"facts":{{"started":{_fact(ended.started)}}}',
+        f'"facts":{{"started":{_fact(ended.started)},"resources":{_used(ended.usage)}}}',
     ]
+    if ended.mounts:
+        table = binascii.b2a_base64(ended.mounts, newline=False).decode()
+        fields.append(f'"mounts":"{table}"')
     return ("{" + ",".join(fields) + "}\n").encode()
 
 
@@ -172,6 +182,19 @@ def _fact(verdict: Verdict) -> str:
     if verdict.started is None:
         return f'{{"reason":"{verdict.why}","value":null}}'
     return f'{{"source":"{verdict.why}","value":{"true" if verdict.started else "false"}}}'
+
+
+def _used(usage: resource.struct_rusage) -> str:
+    """The fact `resources`, as capture/facts/resources.py describes it."""
+    values = {
+        "user_us": round(usage.ru_utime * 1_000_000),
+        "system_us": round(usage.ru_stime * 1_000_000),
+        "peak_memory_bytes": usage.ru_maxrss * 1024,
+        "storage_read_bytes": usage.ru_inblock * _BLOCK,
+        "storage_write_bytes": usage.ru_oublock * _BLOCK,
+    }
+    fields = "".join(f',"{name}":{value}' for name, value in values.items())
+    return f'{{"source":"wait4","value":{{"scope":"runtime"{fields}}}}}'
 
 
 def keep(run: Run, line: bytes, why: str) -> None:

@@ -34,6 +34,7 @@ _HELPERS = {
     "newuidmap", "newgidmap", "cryptsetup", "unsquashfs", "ldconfig", "nvidia-containe",
 }  # fmt: skip
 _MAX_PROCESSES = 4096
+_MAX_MOUNTS = 256 * 1024
 _FORK_NO_EXEC = 0x40
 # In a wait status: a core was written.
 _CORE = 0x80
@@ -55,6 +56,7 @@ class Starts:
         self._socket = _listen()
         self._runtime = 0
         self._command = 0
+        self.mounts = b""
         self._overflow = self._socket is None
         self._executed: set[int] = set()
         self._ended: dict[int, tuple[int, int]] = {}
@@ -74,6 +76,7 @@ class Starts:
         if not self._command:
             self._command = _command_below(self._runtime)
             if self._command:
+                self.mounts = _mounts_of(self._command)
                 self.close()
 
     def close(self) -> None:
@@ -136,6 +139,18 @@ class Starts:
             elif what == _EXIT:
                 code, _, _, parent = struct.unpack_from("=IIII", data, 60)
                 self._ended[pid] = (code, parent)
+
+
+def _mounts_of(pid: int) -> bytes:
+    """The mount table of the command, which is lost with it."""
+    try:
+        with open(f"/proc/{pid}/mountinfo", "rb") as file:
+            table = file.read(_MAX_MOUNTS + 1)
+    except OSError:
+        return b""
+    # Who sees the runtime's session is not in the container.
+    points = b"\n".join(line.partition(b" - ")[0] for line in table.split(b"\n"))
+    return b"" if len(table) > _MAX_MOUNTS or b"/mnt/session" in points else table
 
 
 def _ended(code: int) -> str:

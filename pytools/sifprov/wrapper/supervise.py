@@ -37,12 +37,14 @@ _FIRST_LOOK, _LAST_LOOK = 0.02, 1.0
 
 class Ended(NamedTuple):
     """How the runtime ended: its wait status, when (nanoseconds since 1970), the resources that it
-    and its children used, and whether the command in the container was started."""
+    and its children used, whether the command in the container was started, and the mount table of
+    that where it could be read."""
 
     status: int
     ended_ns: int
     usage: resource.struct_rusage
     started: Verdict
+    mounts: bytes = b""
 
 
 class Process:
@@ -94,7 +96,8 @@ class Process:
                 stop(os.WSTOPSIG(status))
             elif not os.WIFCONTINUED(status):
                 now = time.time_ns()
-                return Ended(status, now, usage, self._starts.verdict(status))
+                verdict = self._starts.verdict(status)
+                return Ended(status, now, usage, verdict, self._starts.mounts)
 
 
 def stop(number: int) -> None:

@@ -3,7 +3,7 @@ handed on (the plugin), else by the command line (the wrapper). Of variables the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sifprov.capture.facts.text import bounded
 from sifprov.model.canonical import Json
@@ -35,6 +35,8 @@ _VARIABLES = {
     "cleanenv": ("CLEANENV", "CONTAINALL"),
     "no_home": ("NO_HOME",),
 }
+_OWN = ("SINGULARITY_", "APPTAINER_", "SINGULARITYENV_", "APPTAINERENV_")
+_HANDED = ("SINGULARITYENV_", "APPTAINERENV_")
 _OFF = {"", "0", "false", "no", "f"}
 
 
@@ -45,6 +47,8 @@ def isolation(request: CaptureRequest) -> Fact:
     line = parse(request.argv or ())
     if given is None or not isinstance(given.value, Mapping):
         return of_command_line(request.argv or (), variables)
+    if "cleanenv" in given.value:
+        return given
     # The engine has forgotten that it was asked for a clean environment.
     value = {**given.value, "cleanenv": _is_set("cleanenv", line, variables)}
     return Fact("isolation", value, source=f"{given.source}, command line")
@@ -71,13 +75,16 @@ def of_command_line(argv: Sequence[str], environ: Mapping[str, str]) -> Fact:
     return Fact("isolation", value, source="command line")
 
 
-def with_names(fact: Fact, names: Iterable[str]) -> Fact:
-    """Returns the fact with the names of the host's variables that went into the container."""
+def with_names(fact: Fact, names: Collection[str]) -> Fact:
+    """Returns the fact with the names of the host's variables that went into the container; the
+    runtimes keep their own and ours back, and hand some on under another name."""
     if not isinstance(fact.value, Mapping):
         return fact
-    went = [] if fact.value.get("cleanenv") else sorted(names)[:_MAX_NAMES]
+    handed = {n.partition("ENV_")[2] for n in names if n.startswith(_HANDED)}
+    kept = set() if fact.value.get("cleanenv") else {n for n in names if not n.startswith(_OWN)}
+    went = sorted(handed | kept)[:_MAX_NAMES]
     value = {**fact.value, "environment": [bounded(name) for name in went]}
-    return Fact(fact.name, value, source=f"{fact.source}, environment")
+    return Fact(fact.name, value, source="command line, environment")
 
 
 def _is_set(name: str, line: CommandLine | None, variables: Mapping[str, str]) -> bool:
