@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -48,6 +49,7 @@ _FILE = struct.Struct("<QQqq32s")
 class DigestCache:
     """The digests of one user, as the settings want them; without a database it only reads.
 
+    Several threads may use it.
     Its methods raise what reading raises: FileError, MissingError, TooLateError.
     """
 
@@ -56,6 +58,7 @@ class DigestCache:
         self._trusted = settings.digest == FAST
         self._wanted = settings.cache
         self._environ = os.environ if environ is None else environ
+        self._lock = threading.Lock()
         self._opened: Store | None = None
         self._new: dict[bytes, bytes] = {}
         self._files: list[tuple[bytes, str, _Files]] = []
@@ -129,11 +132,12 @@ class DigestCache:
 
     @property
     def _store(self) -> Store:
-        if self._opened is None:
-            from sifprov.digeststore import Store  # SQLite takes its time
+        with self._lock:
+            if self._opened is None:
+                from sifprov.digeststore import Store  # SQLite takes its time
 
-            self._opened = Store(cache_folder(self._environ))
-        return self._opened
+                self._opened = Store(cache_folder(self._environ))
+            return self._opened
 
     def _usable(self, path: str, size: int) -> bool:
         # A write to a block device changes no ctime.

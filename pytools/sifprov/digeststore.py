@@ -12,6 +12,7 @@ import hashlib
 import os
 import sqlite3
 import stat
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -33,11 +34,14 @@ _T = TypeVar("_T")
 
 
 class Store:
-    """The database in the folder `folder`, which is made where it is not there."""
+    """The database in the folder `folder`, which is made where it is not there.
+
+    Several threads may use it."""
 
     def __init__(self, folder: str, *, patience: float = _PATIENCE) -> None:
         self._path = os.path.join(folder, NAME)
         self._folder = -1
+        self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
         try:
             self._open(folder, patience)
@@ -62,7 +66,9 @@ class Store:
                 raise OSError("not a file of the user")
         finally:
             os.close(descriptor)
-        self._database = base = sqlite3.connect(self._path, timeout=patience, isolation_level=None)
+        self._database = base = sqlite3.connect(
+            self._path, timeout=patience, isolation_level=None, check_same_thread=False
+        )
         base.execute("PRAGMA trusted_schema = OFF")
         # What a power failure takes is only read again; what it damages is noticed.
         base.execute("PRAGMA synchronous = OFF")
@@ -119,15 +125,16 @@ class Store:
             self._do(write)
 
     def _do(self, work: Callable[[sqlite3.Connection], _T]) -> _T | None:
-        if self._database is None:
-            return None
-        try:
-            return work(self._database)
-        except sqlite3.OperationalError:
-            return None  # locked, full, read-only
-        except _BROKEN:
-            self._remove()
-            return None
+        with self._lock:
+            if self._database is None:
+                return None
+            try:
+                return work(self._database)
+            except sqlite3.OperationalError:
+                return None  # locked, full, read-only
+            except _BROKEN:
+                self._remove()
+                return None
 
     def _remove(self) -> None:
         """Removes a broken database with its journal, unless another process has it open."""
