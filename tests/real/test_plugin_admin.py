@@ -246,9 +246,8 @@ def test_a_stale_plugin_is_seen_and_mended_without_loading_it(
     done = plugin.admin("status", "--json").expect(1)
     row = plugin.row(done)
     assert (row["state"], row["runs_fail"]) == ("stale", True)
-    assert "it was built with another " in row["problems"][0]
+    assert "which was built with another " in row["problems"][0]
 
-    # What the runtime blames is among what we compare.
     hook = hook_line()
     path = {"SIFPROV_RUNTIME": plugin.path}
     root(["sh", "-c", hook], path).expect()

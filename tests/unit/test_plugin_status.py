@@ -11,6 +11,7 @@ import pytest
 from tests.unit.goelf import HOST, PLUGIN, elf
 
 from sifprov.pluginadmin import Place, State, Status, status
+from sifprov.pluginadmin.gobinary import packages
 from sifprov.pluginadmin.installed import installed_plugins, rivals
 from sifprov.pluginadmin.payload import write_config
 from sifprov.runtime.find import Runtime
@@ -79,6 +80,26 @@ def test_a_new_program_makes_it_stale(made: Installation, tmp_path: Path, which:
     assert str(tmp_path / which) in state.problems[0]
 
 
+@pytest.mark.parametrize("data", [b"#!/bin/sh\nexec /real/singularity\n", b""])
+def test_a_script_around_the_program_says_nothing(
+    made: Installation, tmp_path: Path, data: bytes
+) -> None:
+    (tmp_path / "singularity").write_bytes(data)
+    assert made.look().state is State.GOOD
+
+
+def test_a_starter_that_only_root_may_read_says_nothing(
+    made: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(path: Path) -> dict[str, bytes]:
+        if path.name == "starter-suid":
+            raise PermissionError(13, "Permission denied", str(path))
+        return packages(path)
+
+    monkeypatch.setattr("sifprov.pluginadmin.states.packages", closed)
+    assert made.look().state is State.GOOD
+
+
 def no_object(made: Installation) -> None:
     made.place.object.unlink()
 
@@ -112,6 +133,7 @@ def test_disabled_counts_more_than_stale(made: Installation) -> None:
     state = made.look()
     assert state.state is State.DISABLED and not state.runs_fail
     assert "plugin enable sifprov" in state.problems[0]
+    assert not state.mendable, "a package hook must not undo what an administrator decided"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"helper": []}', '{"helper": [1]}', "{"])

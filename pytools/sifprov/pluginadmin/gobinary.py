@@ -25,25 +25,25 @@ class GoBinaryError(Exception):
     """A file that is no Go program or plugin of the expected form."""
 
 
-def misfit(plugin: Path, program: Path) -> str | None:
-    """Says in words why `plugin` does not load into `program`; None when it loads.
-
-    Raises GoBinaryError, OSError.
-    """
-    ours, theirs = packages(plugin), packages(program)
-    if not theirs:
-        raise GoBinaryError(f"{program}: loads no plugins")
-    differing = sorted(name for name in ours if theirs.get(name, ours[name]) != ours[name])
+def misfit(plugin: dict[str, bytes], program: dict[str, bytes]) -> str | None:
+    """Says in words why a plugin does not load into a program, of the packages of both; None when
+    it loads."""
+    if not program:
+        return "which loads no plugins at all"
+    differing = sorted(name for name in plugin if program.get(name, plugin[name]) != plugin[name])
     if differing:
         more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
-        return f"it was built with another {differing[0]}{more} than {program}"
-    if not any(name.endswith(_API) and name in theirs for name in ours):
-        return f"it was built for another runtime than {program}"
+        return f"which was built with another {differing[0]}{more}"
+    if not any(name.endswith(_API) and name in program for name in plugin):
+        return "which has another plugin interface"
     return None
 
 
 def packages(path: Path) -> dict[str, bytes]:
-    """Returns the fingerprint of each package that a Go program or plugin holds."""
+    """Returns the fingerprint of each package that a Go program or plugin holds.
+
+    Raises GoBinaryError, OSError.
+    """
     with open(path, "rb") as file:
         try:
             return _packages(file, os.fstat(file.fileno()).st_size)

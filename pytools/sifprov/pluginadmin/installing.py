@@ -12,7 +12,7 @@ from pathlib import Path
 from sifprov.errors import SifprovError
 from sifprov.pluginadmin import payload, trial
 from sifprov.pluginadmin.installed import own_plugin, rivals
-from sifprov.pluginadmin.place import NAME, Place, run
+from sifprov.pluginadmin.place import Place, run
 from sifprov.pluginadmin.states import Status, status
 from sifprov.pluginadmin.swap import only_one, put_aside
 
@@ -81,8 +81,10 @@ def remove(place: Place) -> bool:
         return False
     _want_root("removing")
     with only_one(place) if place.plugin_root.exists() else nullcontext():
-        if own_plugin(place.plugin_root):
-            run([place.runtime.path, "plugin", "uninstall", NAME], "removing the plugin")
+        # As the runtime's `plugin uninstall` does, but even where the runtime is broken.
+        own = own_plugin(place.plugin_root)
+        if own:
+            own.path.unlink()
         if place.folder.exists():
             shutil.rmtree(place.folder)
     return True

@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from sifprov.model.canonical import Json
-from sifprov.pluginadmin.gobinary import GoBinaryError, misfit
+from sifprov.pluginadmin.gobinary import GoBinaryError, misfit, packages
 from sifprov.pluginadmin.installed import own_plugin, rivals
 from sifprov.pluginadmin.place import Place
 from sifprov.pluginadmin.trusted import unreachable, untrusted
@@ -67,6 +67,11 @@ class Status:
         return self.state in (State.STALE, State.RIVAL)
 
     @property
+    def mendable(self) -> bool:
+        """Whether installing again mends it: not what an administrator decided."""
+        return self.state in (State.STALE, State.BROKEN, State.OUTDATED)
+
+    @property
     def records(self) -> bool:
         """Whether plain runs are recorded."""
         return self.state in RECORDING_STATES
@@ -118,13 +123,21 @@ def _configuration(place: Place) -> tuple[str | None, tuple[str, ...], list[str]
 
 def _unloadable(place: Place) -> Iterator[str]:
     """Says why the plugin's object does not load into the runtime's programs."""
+    try:
+        plugin = packages(place.object)
+    except (OSError, GoBinaryError) as error:
+        yield f"it does not load, so every run fails: {error}; {AGAIN}, 'remove' ends it"
+        return
     for program in place.programs:
         try:
-            reason = misfit(place.object, program)
-        except (OSError, GoBinaryError) as error:
-            reason = f"{error}"
+            reason = misfit(plugin, packages(program))
+        except (OSError, GoBinaryError):
+            continue  # a site's script around the program, or a starter that only root may read
         if reason:
-            yield f"it does not load, so every run fails: {reason}; {AGAIN}, 'remove' ends it"
+            yield (
+                f"it does not load into {program}, {reason}, so every run fails; {AGAIN}, "
+                "'remove' ends it"
+            )
             return
     closed = next(unreachable(str(place.object)), None)
     if closed:

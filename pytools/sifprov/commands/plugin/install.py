@@ -51,7 +51,7 @@ def command(
     named = named_place(runtime)
     places = [named] if named else all_places()[0]
     if if_installed:
-        places = [place for place in places if _wants_mending(place)]
+        places = [place for place in places if pluginadmin.status(place).mendable]
         if not places:
             return Exit.OK
     if every:
@@ -67,8 +67,3 @@ def command(
         return exit_code([state])
 
     return on_each(places, work)
-
-
-def _wants_mending(place: Place) -> bool:
-    state = pluginadmin.status(place)
-    return state.installed and bool(state.problems)
