@@ -13,7 +13,7 @@ cannot be read is null and says why: a fact never costs a record.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sifprov.capture.facts.binds import binds
 from sifprov.capture.facts.image import application
@@ -22,9 +22,18 @@ from sifprov.capture.facts.platform import platform
 from sifprov.capture.facts.resources import resources
 from sifprov.capture.facts.who import batch, user
 from sifprov.model.fact import Fact
+from sifprov.model.record import PLUGIN
 from sifprov.model.request import CaptureEnd, CaptureRequest
 
-__all__ = ["collect", "early"]
+__all__ = ["asks_for_log", "collect", "early"]
+
+LOG = "SIFPROV_LOG"
+_NO_LOG = "the plugin cannot keep the output without changing the run: use 'sifprov exec --log'"
+
+
+def asks_for_log(variables: Mapping[str, str]) -> bool:
+    """Whether the environment asks for the application's output to be kept."""
+    return variables.get(LOG, "").lower() not in ("", "0", "no", "false")
 
 
 def early(request: CaptureRequest, *, host: bool = False) -> tuple[Fact, ...]:
@@ -42,10 +51,12 @@ def collect(
     request: CaptureRequest, end: CaptureEnd, early: tuple[Fact, ...] = ()
 ) -> tuple[Fact, ...]:
     """Returns the facts of a run that has ended, by name."""
-    late = (
+    late = [
         _safely("binds", lambda: binds(request, end)),
         _safely("resources", lambda: resources(request, end)),
-    )
+    ]
+    if request.captured_by == PLUGIN and asks_for_log(dict(request.variables)):
+        late.append(Fact("log", None, reason=_NO_LOG))
     # What somebody nearer to the run has said counts more, but where a collector builds on it.
     found = {f.name: f for f in (*request.facts, *end.facts, *early, *late)}
     return tuple(found[name] for name in sorted(found))

@@ -107,7 +107,7 @@ def _given(line: CommandLine, long: set[str], letters: str) -> bool:
         if option.tokens[0].startswith("--"):
             if option.name in long and (option.value or "true").lower() not in _OFF:
                 return True
-        # Of a cluster without a value the letters are the name.
-        elif set(letters) & set(option.switches or option.name if option.value is None else ""):
+        # A cluster without a value has its letters as its name.
+        elif set(letters) & {*option.switches, *(option.name if option.value is None else "")}:
             return True
     return False
