@@ -17,19 +17,23 @@ import struct
 from collections.abc import Iterator
 
 from pyext2fs._run import CorruptFilesystem, Ext2fsError
-from pyext2fs.superblock import read_superblock
+from pyext2fs.superblock import INCOMPAT_RECOVER, read_superblock
 
 ROOT = 2
 
 
 class Inodes:
-    """The inodes of the filesystem at `offset` of the open file `fd`."""
+    """The inodes of the filesystem at `offset` of the open file `fd`.
 
-    def __init__(self, fd: int, offset: int) -> None:
+    `mounted`: it may be, or its journal may wait, and what its tables say then is enough.
+    """
+
+    def __init__(self, fd: int, offset: int, *, mounted: bool = False) -> None:
         self.fd = fd
         self.offset = offset
         self.superblock = sb = read_superblock(fd, offset)
-        if not sb.plain_ext3:
+        plain = sb._replace(incompat=sb.incompat & ~INCOMPAT_RECOVER) if mounted else sb
+        if not plain.plain_ext3:
             raise Ext2fsError("not a plain ext3 filesystem, or its journal was not replayed")
         if offset + sb.size > os.fstat(fd).st_size:
             raise CorruptFilesystem("the file is shorter than its filesystem")

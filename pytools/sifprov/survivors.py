@@ -180,11 +180,14 @@ def still_held(path: str, offset: int, *, grace: float = GRACE) -> str | None:
 
 def who(found: tuple[Loop, ...]) -> str:
     """Names the processes behind loop devices, as far as we may see them, else the devices."""
-    there = [p for each in found for p in processes(each.number)]
-    if there:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        return f"{there[0]}{more}"
-    return f"/dev/{found[0].name}"
+    there = tuple(p for each in found for p in processes(each.number))
+    return named(there) if there else f"/dev/{found[0].name}"
+
+
+def named(found: tuple[Process, ...]) -> str:
+    """Names processes, in a few words however many they are."""
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"{found[0]}{more}"
 
 
 def warning(path: str) -> str | None:

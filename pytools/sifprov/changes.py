@@ -1,0 +1,151 @@
+"""Whether a container's content is what its newest record says.
+
+A record that tells the content was made at a known time. A change after that, and before the next
+run began, was made by nobody who recorded it. What is compared is the content digest where it is at
+hand, else the times of change in the inode tables: those are read in milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from uuid import UUID
+
+from pyext2fs import Ext2fsError
+from pyext2fs.changes import last_change
+from sifprov.errors import SifprovError
+from sifprov.frozen import dataclass
+from sifprov.groups import by_offset, is_bundle
+from sifprov.identity import Identity
+from sifprov.model.record import PROVISIONAL, Record
+from sifprov.model.request import parse_request
+from sifprov.model.timestamp import to_ns
+from sifprov.placement import named, read_place
+from sifprov.records import read_records
+from sifprov.room import read_stored
+from sifprov.sif import FsType, open_image
+from sifprov.spool import Waiting, waiting
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a record says of the content of the container that it speaks of: its digest, when that
+    was read (ns since 1970), and whether a process was still writing."""
+
+    digest: str | None
+    at_ns: int
+    provisional: bool
+
+
+def stated(records: Iterable[Record], uuid: UUID) -> Stated | None:
+    """Returns what the first of `records`, newest first, says that tells the content of the
+    container `uuid`."""
+    for record in records:
+        it = record.itself()
+        if record.container != uuid or not (record.origin or it):
+            continue
+        at = to_ns(record.recorded)
+        if record.origin:
+            return Stated(record.origin.digest, at, False)
+        if it:
+            return Stated(it.digest, at, PROVISIONAL in it.marks)
+    return None
+
+
+def stated_in(identity: Identity) -> Stated | None:
+    """Returns what the newest record that the container carries says of its content. Raises
+    SifprovError."""
+    return stated(_newest_first(identity), identity.uuid) if identity.uuid else None
+
+
+def _newest_first(identity: Identity) -> Iterator[Record]:
+    """The container's records, without reading what is older than the one that is wanted."""
+    with open_image(identity.path) as (file, image):
+        for item in reversed(by_offset(image)):
+            if is_bundle(item):
+                found = reversed(read_records(file, image))
+                yield from (s.record for s in found if s.record)
+                return
+            # One that is broken tells nothing.
+            with suppress(SifprovError):
+                yield from map(Record.from_bytes, read_stored(file, item))
+
+
+def newest_change(identity: Identity, before_ns: int | None = None) -> int | None:
+    """Returns when anything in an ext3 container changed last (before `before_ns`), in ns since
+    1970; None where that cannot be told."""
+    partition = identity.partition
+    if partition is None or partition.fs != FsType.EXT3:
+        return None
+    try:
+        descriptor = os.open(identity.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return last_change(descriptor, partition.offset, before_ns=before_ns)
+        finally:
+            os.close(descriptor)
+    except (OSError, Ext2fsError):
+        return None
+
+
+def changed_outside(
+    identity: Identity, digest: str | None, started_ns: int, metadata: str = ""
+) -> bool:
+    """Whether the content was changed since the container's newest record and before a run that
+    began at `started_ns`, by no recorded run.
+
+    `digest` is the content's at the start, where it is known. A container that carries no
+    record, or whose newest one is provisional, is not judged. The newest record may also stand in
+    the place `metadata`, or wait in the spool.
+    """
+    if identity.uuid is None:
+        return False
+    try:
+        newest = stated_in(identity)
+        if newest is None or not _differs(identity, digest, started_ns, newest):
+            return False
+        # Only now is it worth to look further.
+        others = [s for s in _elsewhere(identity, metadata) if s is None or s.at_ns > newest.at_ns]
+    except (SifprovError, OSError):
+        return False
+    # A run whose record is still to be made may have changed anything.
+    later = [s for s in others if s]
+    if len(later) < len(others):
+        return False
+    newest = max(later, key=lambda s: s.at_ns, default=None) or newest
+    return _differs(identity, digest, started_ns, newest)
+
+
+def _differs(identity: Identity, digest: str | None, started_ns: int, newest: Stated) -> bool:
+    if newest.provisional:
+        return False
+    if digest and newest.digest:
+        # A record that came after this run's start, as for a late flush, says nothing of before.
+        return digest != newest.digest and newest.at_ns < started_ns
+    last = newest_change(identity, started_ns)
+    return last is not None and last > newest.at_ns
+
+
+def _elsewhere(identity: Identity, metadata: str) -> Iterator[Stated | None]:
+    """What records that are not in the container say of it; None for a run that waits for its
+    record."""
+    uuid = identity.uuid
+    if uuid is None:
+        return
+    if metadata and os.path.lexists(metadata):
+        records = [s.record for s in read_place(named(metadata), uuid) if s.record]
+        found = stated(reversed(records), uuid)
+        if found:
+            yield found
+    for item in waiting():
+        if not isinstance(item, Waiting):
+            continue
+        if item.record:
+            found = stated([item.record], uuid)
+            if found:
+                yield found
+        elif item.request:
+            request = parse_request(item.request[0])
+            paths = (os.path.join(request.cwd, bind.source) for bind in request.binds)
+            if os.path.realpath(identity.path) in map(os.path.realpath, paths):
+                yield None
