@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from uuid import uuid4
 
 from sifprov.carrier import Carrier, elsewhere, read_carrier
 from sifprov.errors import NoRecordError, SifprovError
+from sifprov.frozen import dataclass
 from sifprov.model.annotation import Annotation
 from sifprov.model.record import ANNOTATE, ANNOTATION, Record, Replay
 from sifprov.model.timestamp import from_ns, to_ns

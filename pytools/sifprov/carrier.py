@@ -6,10 +6,10 @@ from __future__ import annotations
 import heapq
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sifprov.errors import FileError
+from sifprov.frozen import dataclass, replace
 from sifprov.identity import Identity, identify_image
 from sifprov.model.record import FOLDER, Record
 from sifprov.placement import CONTAINER, METADATA, SIDECAR, is_metadata, named, read_place

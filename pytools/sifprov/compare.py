@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sifprov.content import Entry, Tree
+from sifprov.frozen import dataclass
 
 SAME, DIFFERS, ONLY_FIRST, ONLY_SECOND = "same", "differs", "missing", "new"
 

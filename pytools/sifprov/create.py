@@ -6,12 +6,12 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from pyext2fs import Ext2fsError, ToolMissing
 from sifprov.content import Deadline, Tree
 from sifprov.errors import FileError, MissingError, SifprovError
+from sifprov.frozen import dataclass
 from sifprov.fsbuild import BuildError, Content
 from sifprov.model.record import CREATE, INPUT, OUTPUT, Origin, Record
 from sifprov.model.timestamp import from_ns

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 
 from sifprov import capture, spool
 from sifprov.content import Deadline
 from sifprov.errors import FileError, MissingError, SifprovError
+from sifprov.frozen import dataclass, replace
 from sifprov.identity import identify
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.model.record import NOT_STARTED

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from pyext2fs import Ext2fsError, ToolMissing
@@ -27,6 +26,7 @@ from pyext2fs.superblock import read_superblock, superblock
 from sifprov.content import Deadline
 from sifprov.errors import FileError, FormatError, MissingError, SifprovError
 from sifprov.exchange import object_digest, put_in_place, refuse_other_names
+from sifprov.frozen import dataclass, replace
 from sifprov.groups import signed_groups
 from sifprov.inuse import partition_lock, refuse_users
 from sifprov.newfile import scratch_beside

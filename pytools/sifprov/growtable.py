@@ -17,11 +17,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from sifprov.errors import FileError, FormatError, SifprovError
 from sifprov.exchange import object_digest, put_in_place, refuse_other_names
+from sifprov.frozen import dataclass, replace
 from sifprov.inuse import partition_lock, refuse_users
 from sifprov.newfile import scratch_beside
 from sifprov.sif import Descriptor, Image, load

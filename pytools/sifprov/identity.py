@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import BinaryIO
 from uuid import UUID
 
 from sifprov.errors import FileError
+from sifprov.frozen import dataclass
 from sifprov.model.record import Container
 from sifprov.model.timestamp import from_seconds
 from sifprov.records import newest_digest

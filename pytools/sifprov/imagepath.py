@@ -12,11 +12,11 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from sifprov.errors import SifprovError
 from sifprov.filesystem import FileSystem, Node
 from sifprov.filesystem.opening import open_filesystem
+from sifprov.frozen import dataclass
 from sifprov.model.record import SOURCE_LINK, SOURCE_OUTSIDE
 from sifprov.sif import Partition
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from pyext2fs import Ext2fsError
 from pyext2fs.superblock import superblock
 from sifprov.errors import SifprovError
 from sifprov.filesystem.metadata import read_superblock
+from sifprov.frozen import dataclass
 from sifprov.groups import signed_groups
 from sifprov.identity import Identity, identify_image
 from sifprov.model.canonical import Json, text_to_json

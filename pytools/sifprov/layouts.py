@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from sifprov.assets import asset_folder
 from sifprov.errors import FileError, MissingError
+from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json
 
 _FOLDER = "sif_layouts"

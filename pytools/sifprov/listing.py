@@ -6,8 +6,9 @@ import hashlib
 import stat
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+from sifprov.frozen import dataclass
 
 
 class TooLateError(Exception):

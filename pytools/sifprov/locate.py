@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from sifprov.content import Deadline, Tree, image_digest
 from sifprov.errors import MissingError, SifprovError
+from sifprov.frozen import dataclass
 from sifprov.identity import Identity, identify
 from sifprov.model.record import APPLICATION, INPUT, Container
 from sifprov.partition import scan_partition

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
 from functools import partial
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from sifprov.errors import FileError
+from sifprov.frozen import dataclass, replace
 from sifprov.model.record import FOLDER, Container, Record
 from sifprov.model.request import CaptureRequest
 from sifprov.newfile import new_file

@@ -5,11 +5,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import BinaryIO
 from uuid import UUID
 
 from sifprov.errors import FormatError, RecordError
+from sifprov.frozen import dataclass
 from sifprov.groups import BUNDLE_NAME, OBJECT_NAME, by_offset, is_bundle, open_group
 from sifprov.model.canonical import record_digest
 from sifprov.model.record import Record

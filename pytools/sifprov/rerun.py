@@ -8,13 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sifprov import capture
 from sifprov.compare import SAME, FileVerdict, compare
 from sifprov.content import Deadline
 from sifprov.create import create_data
 from sifprov.errors import FileError, MissingError, ReplayError
+from sifprov.frozen import dataclass
 from sifprov.identity import identify
 from sifprov.locate import digest_now
 from sifprov.model.environment import allowed, pick

@@ -8,9 +8,8 @@ See docs/formats.md. The plugin reads the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sifprov.errors import SifprovError
+from sifprov.frozen import dataclass
 from sifprov.model.record import INPUT, OUTPUT
 
 _PREFIX = b"sifprov:"

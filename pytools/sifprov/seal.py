@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO
 from uuid import UUID, uuid4
@@ -18,6 +17,7 @@ from uuid import UUID, uuid4
 from sifprov.content import Deadline, Tree
 from sifprov.errors import FileError, FormatError
 from sifprov.filesystem.opening import open_filesystem
+from sifprov.frozen import dataclass, replace
 from sifprov.groups import by_offset, open_group, signed_groups
 from sifprov.identity import Identity, describe, identify_image
 from sifprov.model.record import CREATE, INPUT, Origin, Record

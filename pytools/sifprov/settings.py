@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from sifprov.errors import FileError
+from sifprov.frozen import dataclass, replace
 
 SITE_FILE = "/etc/sifprov/config.ini"
 SECTION = "capture"

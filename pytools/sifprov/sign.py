@@ -8,10 +8,10 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from sifprov.errors import FileError, FormatError, NoRecordError
+from sifprov.frozen import dataclass
 from sifprov.groups import is_ours, signed_groups
 from sifprov.room import plan_bundle
 from sifprov.runtime.find import Runtime

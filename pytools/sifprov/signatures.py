@@ -18,10 +18,10 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from sifprov.errors import FormatError
+from sifprov.frozen import dataclass
 from sifprov.groups import is_ours, signed_groups
 from sifprov.model.record import Record
 from sifprov.model.timestamp import from_seconds, to_ns

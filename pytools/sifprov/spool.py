@@ -17,10 +17,10 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from uuid import uuid4
 
 from sifprov.errors import FileError, RecordError
+from sifprov.frozen import dataclass
 from sifprov.model.canonical import dumps, loads, text_to_json
 from sifprov.model.reader import Reader
 from sifprov.model.record import Record

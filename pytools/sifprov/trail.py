@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from uuid import UUID
 
 from sifprov.carrier import Carrier, Elsewhere, elsewhere, from_elsewhere, read_carrier
 from sifprov.errors import FileError, NoRecordError
+from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.model.record import FOLDER, Container
 from sifprov.sidecar import EXTENSION

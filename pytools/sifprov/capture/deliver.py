@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sifprov import placement, spool
 from sifprov.errors import FileError
+from sifprov.frozen import dataclass
 from sifprov.model.record import Record
 from sifprov.placement import Place
 

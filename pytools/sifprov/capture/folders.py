@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from sifprov.content import Deadline, TooLateError, scan_folder
 from sifprov.errors import SifprovError
+from sifprov.frozen import replace
 from sifprov.identity import Identity, describe
 from sifprov.model.record import FOLDER, OUTPUT, Container
 from sifprov.model.request import CaptureRequest, Folder

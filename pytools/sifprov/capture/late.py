@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from sifprov.capture.bound import Bound
+from sifprov.frozen import replace
 from sifprov.model.record import Container
 from sifprov.model.request import CaptureEnd, CaptureRequest
 from sifprov.model.timestamp import to_ns

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
+from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json
 
 

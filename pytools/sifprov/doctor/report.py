@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from sifprov.doctor import kernel, programs, user
@@ -14,6 +13,7 @@ from sifprov.doctor.locks import locks
 from sifprov.doctor.runtimes import Examined, Way, examine, unknown_place
 from sifprov.doctor.verdict import NOT, Verdict, judge
 from sifprov.errors import MissingError
+from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json
 from sifprov.pluginadmin import find_place, find_runtimes, status
 from sifprov.runtime.find import Runtime, find_runtime

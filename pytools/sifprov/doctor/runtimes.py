@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from dataclasses import dataclass
 from enum import Enum
 
 from sifprov.doctor import kernel
 from sifprov.doctor.check import Check, Level, bad, ok, skip, warn
+from sifprov.frozen import dataclass
 from sifprov.pluginadmin import Place, State, Status
 from sifprov.pluginadmin.place import read_conf
 

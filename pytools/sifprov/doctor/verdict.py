@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sifprov.doctor.check import Check
 from sifprov.doctor.runtimes import Examined
+from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json
 
 PLUGIN, WRAPPER, NOT = "plugin", "wrapper", "not"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sifprov.frozen import dataclass
 
 
 class BuildError(Exception):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from sifprov.errors import RecordError, SifprovError
+from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json, text_from_json, text_to_json
 from sifprov.model.reader import Reader
 

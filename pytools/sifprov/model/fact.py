@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sifprov.errors import RecordError
+from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json
 from sifprov.model.reader import Reader
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from uuid import UUID
 
 from sifprov.errors import RecordError
+from sifprov.frozen import dataclass
 from sifprov.model.annotation import Annotation
 from sifprov.model.canonical import Json, dumps, loads, text_from_json, text_to_json
 from sifprov.model.fact import Fact, facts_from_json, facts_to_json

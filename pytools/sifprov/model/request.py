@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 
 from sifprov.errors import RecordError
+from sifprov.frozen import dataclass
 from sifprov.model.annotation import Annotation
 from sifprov.model.canonical import Json, dumps, loads, text_to_json
 from sifprov.model.fact import Fact, facts_from_json, facts_to_json

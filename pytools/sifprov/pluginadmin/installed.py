@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from sifprov.frozen import dataclass
 from sifprov.pluginadmin.place import NAME
 
 _MONITOR = "MonitorContainer"

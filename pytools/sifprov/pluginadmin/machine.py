@@ -5,9 +5,9 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from sifprov.errors import MissingError, SifprovError
+from sifprov.frozen import dataclass
 from sifprov.pluginadmin.place import Place, find_place
 from sifprov.pluginadmin.trusted import untrusted
 from sifprov.runtime.find import ENVIRONMENT, Runtime, find_runtime, identify

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json
 from sifprov.pluginadmin.gobinary import GoBinaryError, misfit, packages
 from sifprov.pluginadmin.installed import own_plugin, rivals

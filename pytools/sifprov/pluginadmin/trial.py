@@ -10,12 +10,12 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from sifprov import spool
 from sifprov.create import create_data
 from sifprov.errors import Exit, FileError, MissingError, SifprovError
+from sifprov.frozen import dataclass
 from sifprov.pluginadmin.payload import go_environment
 from sifprov.pluginadmin.place import Place, run
 from sifprov.records import read_records

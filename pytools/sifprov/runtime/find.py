@@ -7,9 +7,9 @@ import os
 import re
 import subprocess
 from contextlib import suppress
-from dataclasses import dataclass
 
 from sifprov.errors import MissingError
+from sifprov.frozen import dataclass
 from sifprov.runtime.program import ENVIRONMENT as ENVIRONMENT
 from sifprov.runtime.program import find_program
 

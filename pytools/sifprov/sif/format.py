@@ -26,11 +26,11 @@ Source: github.com/sylabs/sif/v2, pkg/sif. All integers are little-endian.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
 from enum import IntEnum
 from uuid import UUID
 
 from sifprov.errors import FormatError
+from sifprov.frozen import dataclass, replace
 
 HEADER_SIZE = 128
 DESCRIPTOR_SIZE = 585

@@ -6,11 +6,11 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
 from typing import BinaryIO
 
 from sifprov.errors import FileError, FormatError
+from sifprov.frozen import dataclass
 from sifprov.sif.format import (
     DESCRIPTOR_SIZE,
     HEADER_SIZE,

@@ -17,8 +17,8 @@ that one who read the table before still reads what it says; its space is not us
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 
+from sifprov.frozen import dataclass, replace
 from sifprov.sif.disk import Disk, write_behind
 from sifprov.sif.format import (
     EXTRA_OFFSET,

@@ -21,11 +21,11 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import BinaryIO
 from uuid import UUID
 
 from sifprov.errors import FileError, FormatError
+from sifprov.frozen import dataclass
 from sifprov.sif.disk import Disk as Disk
 from sifprov.sif.disk import FileDisk as FileDisk
 from sifprov.sif.disk import write_behind
