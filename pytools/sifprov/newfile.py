@@ -12,7 +12,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 import stat
 import struct
 import threading
@@ -71,7 +70,7 @@ def _make_locked(folder: str, name: str, mode: int) -> tuple[str, int]:
     # A name may have 255 bytes, and this one is longer than the file's.
     short = os.fsdecode(os.fsencode(name)[:200])
     while True:
-        temporary = os.path.join(folder, f".{short}.{_host()}.{secrets.token_hex(4)}{_SUFFIX}")
+        temporary = os.path.join(folder, f".{short}.{_host()}.{os.urandom(4).hex()}{_SUFFIX}")
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = os.open(temporary, flags, mode)
         try:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from sifprov.capture.facts.text import bounded
@@ -38,7 +37,8 @@ def binds(request: CaptureRequest, end: CaptureEnd, own: str = "/proc/self/mount
         }.get(end.outcome, "the container's process had ended before its mounts could be read")
         return Fact("binds", None, reason=reason)
     try:
-        host = parse_mounts(Path(own).read_bytes())
+        with open(own, "rb") as file:
+            host = parse_mounts(file.read())
     except OSError:
         host = ()
     images = {
