@@ -1,166 +1,41 @@
-"""Installing, breaking, mending and removing the plugin, on the real runtimes."""
+"""Installing and removing the plugin on the real runtimes, and what comes between."""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
 import os
-import re
 import shutil
-import sys
+import signal
+import subprocess
+import tempfile
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sifprov.pluginadmin import Place, find_place
-from sifprov.pluginadmin.payload import compile_plugin, find_go, go_environment, plugin_source
+from sifprov.pluginadmin import find_place
 from sifprov.runtime.find import identify
 from tests.real.conftest import tool
-from tests.real.harness import ROOT, SYSTEM_PATH, Finished, as_user
+from tests.real.harness import SYSTEM_PATH, as_user
+from tests.real.pluginsite import SIFPROV, Site, borrowed_site, root
 
 pytestmark = pytest.mark.timeout(600)
-SIFPROV = str(Path(sys.executable).with_name("sifprov"))
-WATCHER = "example.org/watcher"
-RIVAL = """\
-package main
-
-import (
-	"os"
-	"syscall"
-
-	pluginapi "MODULE/pkg/plugin"
-	enginecallback "MODULE/pkg/plugin/callback/runtime/engine/WORD"
-	engine "MODULE/pkg/runtime/engine/config"
-)
-
-var Plugin = pluginapi.Plugin{
-	Manifest:  pluginapi.Manifest{Name: "example.org/watcher", Version: "1"},
-	Callbacks: []pluginapi.Callback{(enginecallback.MonitorContainer)(monitor)},
-}
-
-func monitor(_ *engine.Common, pid int, _ chan os.Signal) (syscall.WaitStatus, error) {
-	var status syscall.WaitStatus
-	_, err := syscall.Wait4(pid, &status, 0, nil)
-	return status, err
-}
-"""
-MODULES = {
-    "singularity": "github.com/sylabs/singularity/v4",
-    "apptainer": "github.com/apptainer/apptainer",
-}
-
-
-def root(argv: list[str], env: dict[str, str] | None = None) -> Finished:
-    """Runs a program as an administrator does: root, with the environment that sudo leaves."""
-    return as_user(argv, "root", Path("/"), env, timeout=300)
-
-
-@dataclass(frozen=True)
-class Site:
-    """A runtime as its administrator sees it; `flags` are what `exec` wants here."""
-
-    place: Place
-    app: str
-    flags: tuple[str, ...] = ()
-
-    @property
-    def path(self) -> str:
-        return self.place.runtime.path
-
-    def admin(self, *argv: str) -> Finished:
-        """Calls `sifprov plugin` for this runtime."""
-        return root([SIFPROV, "plugin", *argv, "--runtime", self.path])
-
-    def state(self) -> tuple[str, int]:
-        """The state's word and the exit code of `status`."""
-        done = self.admin("status", "--json")
-        return self.row(done)["state"], done.code
-
-    def row(self, done: Finished) -> dict[str, Any]:
-        (row,) = json.loads(done.stdout)["runtimes"]
-        assert isinstance(row, dict)
-        return row
-
-    def exec(self) -> Finished:
-        """Runs `true` in the application container."""
-        return root([self.path, "exec", *self.flags, self.app, "true"])
-
-    def own(self, *argv: str | Path) -> Finished:
-        """Calls the runtime itself."""
-        return root([self.path, *map(str, argv)])
-
-    def files(self) -> dict[str, tuple[int, str]]:
-        """Everything below the plugins' folder, with its mode and content."""
-        top = self.place.plugin_root
-        return {
-            str(path.relative_to(top)): (
-                path.stat().st_mode,
-                hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
-            )
-            for path in top.rglob("*")
-        }
 
 
 @pytest.fixture(scope="module", params=["singularity", "apptainer"])
 def site(request: pytest.FixtureRequest, busybox_sif: str) -> Iterator[Site]:
-    """A runtime without the plugin; afterwards the plugin is there again if it was before."""
-    if os.getuid() != 0:
-        pytest.skip("installing plugins wants root")
-    path = tool("find-runtime")
-    if request.param == "apptainer":
-        path = tool("build-apptainer", "--find") + "/apptainer"
-    found = Site(find_place(identify(path)), busybox_sif)
-    before = found.admin("status").code
-    found.admin("remove").expect()
-    if found.exec().code:
-        found = Site(found.place, busybox_sif, ("--no-privs",))
-        found.exec().expect()
-    yield found
-    found.own("plugin", "uninstall", WATCHER)
-    found.admin("remove").expect()
-    if before != 3:
-        found.admin("install", "--no-trial").expect()
+    """A runtime without the plugin."""
+    with borrowed_site(request.param, busybox_sif) as found:
+        yield found
 
 
 @pytest.fixture
 def plugin(site: Site) -> Site:
     """The runtime with the plugin in order."""
-    if site.state() != ("good", 0):
-        site.admin("install", "--no-trial").expect()
+    site.mend()
     return site
-
-
-@pytest.fixture(scope="module")
-def rival(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another plugin that monitors containers, compiled."""
-    folder = tmp_path_factory.mktemp("rival")
-    source = folder / "main.go"
-    word = site.place.word
-    source.write_text(RIVAL.replace("MODULE", MODULES[word]).replace("WORD", word))
-    compile_plugin(site.place, folder / "rival.sif", find_go(site.place), [source])
-    return folder / "rival.sif"
-
-
-@pytest.fixture(scope="module")
-def other_build(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The plugin for another build of the same runtime: one that did not trim its paths."""
-    built = tmp_path_factory.mktemp("other") / "object.so"
-    folder = site.place.source / "plugins" / "sifprov-other-build"
-    folder.mkdir(parents=True)
-    go = find_go(site.place)
-    argv = [go, "build", "-o", str(built), "-mod=readonly", "-buildmode=plugin"]
-    argv += ["-tags", f"{site.place.word}_engine", f"./plugins/{folder.name}"]
-    try:
-        for file in plugin_source():
-            shutil.copy(file, folder)
-        command = ["env", "-C", str(site.place.source), *argv]
-        root(command, go_environment(go, built.parent)).expect()
-    finally:
-        shutil.rmtree(folder)
-    return built
 
 
 def test_installing_tries_a_run_and_leaves_only_the_plugin(site: Site) -> None:
@@ -195,6 +70,38 @@ def test_what_was_there_is_put_back_when_the_trial_fails(plugin: Site, tmp_path:
     assert plugin.state() == ("not installed", 3)
 
 
+@pytest.mark.parametrize("site", ["singularity"], indirect=True)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_installation_that_is_ended_midway(plugin: Site, number: signal.Signals) -> None:
+    before = plugin.files()
+    argv = [SIFPROV, "plugin", "install", "--runtime", plugin.path]
+    process = subprocess.Popen(argv, start_new_session=True, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 200
+        while not list(plugin.place.plugin_root.glob(".sifprov-before-*")):
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.005)
+        process.send_signal(number)
+        process.wait(60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(60)
+    if number == signal.SIGTERM:
+        assert process.returncode == 128 + number
+        assert plugin.files() == before
+    else:
+        # Nobody could put it back; but no run fails, and the next installation clears up.
+        assert plugin.state() == ("not installed", 3)
+        plugin.exec().expect()
+        for folder in Path(tempfile.gettempdir()).glob("sifprov-*"):
+            if folder.stat().st_mtime > time.time() - 300 and (folder / "trial").is_dir():
+                shutil.rmtree(folder)
+        plugin.admin("install", "--no-trial").expect()
+        assert not list(plugin.place.plugin_root.glob(".sifprov-before-*"))
+    plugin.exec().expect()
+
+
 def test_a_runtime_that_fails_by_itself_is_told_apart(site: Site) -> None:
     site.admin("remove").expect()
     command = [SIFPROV, "plugin", "install", "--runtime", site.path]
@@ -203,82 +110,6 @@ def test_a_runtime_that_fails_by_itself_is_told_apart(site: Site) -> None:
     assert "the runtime itself fails: " in done.stderr
     assert "--no-trial" in done.stderr
     assert site.files() == {}
-
-
-def test_beside_another_plugin_that_monitors(plugin: Site, rival: Path) -> None:
-    plugin.own("plugin", "install", rival).expect()
-    try:
-        failed = plugin.exec()
-        assert failed.code != 0
-        assert "multiple plugins have registered callback" in failed.stderr
-        assert plugin.state() == ("rival", 1)
-        assert WATCHER in plugin.admin("status").stdout
-
-        plugin.own("plugin", "disable", WATCHER).expect()
-        assert plugin.state() == ("good", 0)
-        plugin.exec().expect()
-
-        plugin.own("plugin", "enable", WATCHER).expect()
-        plugin.admin("remove").expect()
-        before = plugin.files()
-        refused = plugin.admin("install").expect(2)
-        assert f"the plugin {WATCHER} monitors containers too" in refused.stderr
-        assert plugin.files() == before
-        plugin.exec().expect()
-    finally:
-        plugin.own("plugin", "uninstall", WATCHER).expect()
-
-
-def test_a_disabled_plugin_is_not_good(plugin: Site) -> None:
-    plugin.own("plugin", "disable", "sifprov").expect()
-    assert plugin.state() == ("disabled", 1)
-    plugin.own("plugin", "enable", "sifprov").expect()
-    assert plugin.state() == ("good", 0)
-
-
-def test_a_stale_plugin_is_seen_and_mended_without_loading_it(
-    plugin: Site, other_build: Path
-) -> None:
-    shutil.copyfile(other_build, plugin.place.object)
-    failed = plugin.exec()
-    assert failed.code != 0
-    assert "plugin was built with a different version of package" in failed.stderr
-    done = plugin.admin("status", "--json").expect(1)
-    row = plugin.row(done)
-    assert (row["state"], row["runs_fail"]) == ("stale", True)
-    assert "which was built with another " in row["problems"][0]
-
-    hook = hook_line()
-    path = {"SIFPROV_RUNTIME": plugin.path}
-    root(["sh", "-c", hook], path).expect()
-    assert plugin.state() == ("good", 0)
-    plugin.exec().expect()
-    before = plugin.files()
-    root(["sh", "-c", hook], path).expect()
-    assert plugin.files() == before
-
-    shutil.copyfile(other_build, plugin.place.object)
-    plugin.admin("remove", "--if-stale").expect()
-    assert plugin.state() == ("not installed", 3)
-    plugin.exec().expect()
-    root(["sh", "-c", hook], path).expect()
-    assert plugin.files() == {}
-
-
-def hook_line() -> str:
-    """The command that docs/admin.md gives for a package manager's hook."""
-    text = (ROOT / "docs" / "admin.md").read_text(encoding="utf-8")
-    (snippet,) = re.findall(r'^    DPkg::Post-Invoke \{ "(.*)"; \};$', text, re.MULTILINE)
-    assert isinstance(snippet, str)
-    return snippet.replace("/usr/local/bin/sifprov", SIFPROV)
-
-
-def test_a_damaged_object_is_stale_too(plugin: Site) -> None:
-    plugin.place.object.write_bytes(plugin.place.object.read_bytes()[:100_000])
-    assert plugin.exec().code != 0
-    assert plugin.state() == ("stale", 1)
-    plugin.admin("remove").expect()
-    plugin.exec().expect()
 
 
 def test_several_runtimes_are_listed_and_one_is_to_be_named(site: Site, user: str) -> None:
@@ -291,6 +122,23 @@ def test_several_runtimes_are_listed_and_one_is_to_be_named(site: Site, user: st
     if user == "root":
         refused = root([SIFPROV, "plugin", "install"], path).expect(2)
         assert "--all" in refused.stderr
+
+
+@pytest.mark.parametrize("site", ["singularity"], indirect=True)
+def test_all_runtimes_at_once(site: Site) -> None:
+    folders = [Path(site.path).parent, Path(tool("build-apptainer", "--find"))]
+    other = Site(find_place(identify(str(folders[1] / "apptainer"))), site.app)
+    before = other.state()[1]
+    path = {"PATH": ":".join([*map(str, folders), SYSTEM_PATH])}
+    site.admin("remove").expect()
+    try:
+        root([SIFPROV, "plugin", "install", "--all", "--no-trial"], path).expect()
+        assert (site.state(), other.state()) == (("good", 0), ("good", 0))
+        root([SIFPROV, "plugin", "remove", "--all"], path).expect()
+        assert (site.state(), other.state()) == (("not installed", 3), ("not installed", 3))
+    finally:
+        if before != 3:
+            other.admin("install", "--no-trial").expect()
 
 
 def test_root_runs_no_program_that_others_could_have_written(site: Site, tmp_path: Path) -> None:
