@@ -7,6 +7,7 @@ clock.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ from sifprov import capture
 from sifprov.content import Deadline
 from sifprov.errors import SifprovError
 from sifprov.model.request import LOST, CaptureRequest, is_running, parse_end, parse_request
+from sifprov.settings import load_or_default
 from sifprov.terminal import printable
 
 MAX_LINE = 1024 * 1024
@@ -58,18 +60,22 @@ def follow(request: CaptureRequest, source: BinaryIO, *, live: bool) -> int:
 
     waiter = threading.Thread(target=wait_for_end, daemon=True)
     waiter.start()
-    started = capture.begin(request, deadline)
+    settings = load_or_default({**os.environ, **dict(request.variables)})
+    started = capture.begin(request, deadline, settings=settings)
     waiter.join()
     how = parse_end(lines[-1]) if lines else LOST
     if how.ended is None and len(lines) < 2:
         # The runtime gave up before anything ran in the container.
         return 0
-    code = 0
-    for written in capture.finish(started, how, deadline, live=live).written:
+    finished = capture.finish(started, how, deadline, live=live)
+    said, code = [*settings.warnings, *finished.warnings], 0
+    for written in finished.written:
         if written.warning:
             # Where no spool took it, the plugin is to try.
-            code = _warn(written.warning, code if written.kept else 1)
-    return code
+            code = code if written.kept else 1
+            said.append(written.warning)
+    # The plugin hands on one line.
+    return _warn("; ".join(said), code) if said else code
 
 
 def _warn(text: str, code: int) -> int:

@@ -3,31 +3,56 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 
-from sifprov.content import Deadline, TooLateError, Tree, image_digest, scan_folder
+from sifprov.content import Deadline, Known, TooLateError, Tree
+from sifprov.digestcache import SKIPPED, DigestCache
 from sifprov.errors import SifprovError
+from sifprov.frozen import dataclass, replace
 from sifprov.identity import Identity, describe, identify
 from sifprov.imagepath import OUTSIDE, Verdict, check_mounted, check_source
-from sifprov.model.record import APPLICATION, INPUT, MARKS, OUTPUT, UNKNOWN, Container
+from sifprov.model.record import (
+    APPLICATION,
+    CHANGED_OUTSIDE,
+    INPUT,
+    MARKS,
+    NOT_STARTED,
+    OUTPUT,
+    PROVISIONAL,
+    UNKNOWN,
+    Container,
+)
 from sifprov.model.request import Bind, CaptureEnd, CaptureRequest
-from sifprov.partition import scan_partition
+from sifprov.model.timestamp import to_ns
 from sifprov.runtime.mounts import find_mount
-from sifprov.sif import FsType, open_image
+from sifprov.sif import FsType
+from sifprov.survivors import after_the_run, named, still_held, who, writers
 
 
 @dataclass(frozen=True)
 class Bound:
     """A data container that a run binds, as the `place`-th. `tree` is its content where that is
-    already known, `led` where its image-src leads."""
+    already known, `led` where its image-src leads, `before_ns` the file's ctime before the run
+    where that is known, `held` who still writes into it after the run.
+    `outside`: its content was changed before the run, by no recorded one."""
 
     bind: Bind
     place: int
     writable: bool
     identity: Identity
-    tree: Tree | None = None
+    tree: Tree | Known | None = None
     reason: str | None = None
     led: Verdict | None = None
+    before_ns: int | None = None
+    held: str | None = None
+    outside: bool = False
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What is special about its content, as the record says it."""
+        found = {self.led.mark} if self.led else set()
+        found |= {PROVISIONAL} if self.held else set()
+        found |= {CHANGED_OUTSIDE} if self.outside else set()
+        return tuple(mark for mark in MARKS if mark in found)
 
 
 def bind_container(request: CaptureRequest, place: int, bind: Bind) -> Bound:
@@ -43,16 +68,30 @@ def bind_container(request: CaptureRequest, place: int, bind: Bind) -> Bound:
     # A sealed container cannot be written, however it was bound, and whatever role it declares.
     if identity.partition and identity.partition.fs == FsType.SQUASHFS:
         writable = False
-    return Bound(bind, place, writable, identity)
+    return Bound(
+        bind, place, writable, identity, before_ns=_before(path, bind.changed, request.started)
+    )
 
 
-def application(path: str, deadline: Deadline) -> Container:
+def _before(path: str, told: str | None, started: str) -> int | None:
+    """The file's ctime before the run; None where it may already be that of its mounting."""
+    if told:
+        return to_ns(told)
+    try:
+        changed = os.stat(path).st_ctime_ns
+    except OSError:
+        return None
+    return changed if changed < to_ns(started) else None
+
+
+def application(path: str, deadline: Deadline, cache: DigestCache) -> Container:
     identity = identify(path)
     digest, reason = None, identity.reason
-    if identity.system:
+    if identity.system and cache.skips_inputs:
+        reason = SKIPPED
+    elif identity.system:
         try:
-            with open_image(path) as (file, _):
-                digest = image_digest(file, identity.system, deadline)
+            digest = cache.image(path, identity.system, deadline)
         except TooLateError:
             reason = _too_late()
         except SifprovError as error:
@@ -66,7 +105,7 @@ def _too_late() -> str:
     return "not read in the time granted"
 
 
-def with_content(bound: Bound, deadline: Deadline, *, live: bool) -> Bound:
+def with_content(bound: Bound, deadline: Deadline, cache: DigestCache, *, live: bool) -> Bound:
     """Reads a data container's content: from its mount, or straight from the partition.
 
     `live` says that the container is mounted for writing: what the file holds is then not yet
@@ -75,14 +114,23 @@ def with_content(bound: Bound, deadline: Deadline, *, live: bool) -> Bound:
     identity = bound.identity
     if identity.partition is None:
         return replace(bound, reason=identity.reason or "no data partition")
+    if cache.skips_inputs and not bound.writable:
+        return replace(bound, reason=SKIPPED)
     point = find_mount(identity.path, identity.partition.offset, bound.place) if live else None
     if live and point is None:
         return replace(bound, reason="it was still mounted, where its files could not be read")
     try:
-        if point:
-            tree = scan_folder(point, deadline)
+        tree: Tree | Known
+        if bound.writable:
+            tree = cache.changing(
+                identity.path,
+                identity.partition,
+                deadline,
+                mount=point,
+                before_ns=bound.before_ns,
+            )
         else:
-            tree = scan_partition(identity.path, identity.partition, deadline)
+            tree = cache.tree(identity.path, identity.partition, deadline)
     except TooLateError:
         return replace(bound, reason=_too_late())
     except (SifprovError, OSError) as error:
@@ -90,22 +138,41 @@ def with_content(bound: Bound, deadline: Deadline, *, live: bool) -> Bound:
     return replace(bound, tree=tree, reason=None)
 
 
-def _led(bound: Bound, *, live: bool) -> Verdict:
+def _led(bound: Bound, point: str | None) -> Verdict:
     """Where the image-src of a run that has ended led.
 
     To know it then is enough: the application sees only what is below that folder, and cannot
     change the way there; unless that leads back to the container's own root, which is no lie.
     """
-    identity, wanted = bound.identity, bound.bind.image_src
-    if live and identity.partition:
-        point = find_mount(identity.path, identity.partition.offset, bound.place)
-        if point:
-            return check_mounted(point, wanted)
-    return check_source(identity.path, identity.partition, wanted)
+    if point:
+        return check_mounted(point, bound.bind.image_src)
+    return check_source(bound.identity.path, bound.identity.partition, bound.bind.image_src)
 
 
-def after(bound: Bound, end: CaptureEnd, deadline: Deadline, *, live: bool) -> Bound:
-    bound = replace(bound, led=_led(bound, live=live))
+def _held(bound: Bound, point: str | None, *, live: bool) -> str | None:
+    """Who still writes into the container, although the command of the run has ended."""
+    path, partition = bound.identity.path, bound.identity.partition
+    if partition is None or (live and point is None):
+        return None
+    if point is None:
+        return still_held(path, partition.offset)
+    device = os.stat(point).st_dev
+    there = after_the_run(device)
+    if there:
+        return named(there)
+    # Another run's, which the kernel does not know to be on the same file.
+    others = tuple(loop for loop in writers(path, partition.offset) if loop.number != device)
+    return who(others) if others else None
+
+
+def after(
+    bound: Bound, end: CaptureEnd, deadline: Deadline, cache: DigestCache, *, live: bool
+) -> Bound:
+    """Returns a container as it is after the run: where image-src led, and what was written."""
+    partition = bound.identity.partition
+    offset = partition.offset if partition else 0
+    point = find_mount(bound.identity.path, offset, bound.place) if live else None
+    bound = replace(bound, led=_led(bound, point))
     if not bound.writable:
         return bound
     # Its header may have changed during the run: another program may have written into it.
@@ -115,8 +182,13 @@ def after(bound: Bound, end: CaptureEnd, deadline: Deadline, *, live: bool) -> B
         return replace(bound, reason="it was moved, deleted or replaced during the run")
     bound = replace(bound, identity=identity)
     if end.outcome == UNKNOWN:
-        return replace(bound, reason="the runtime was killed; the application may still be writing")
-    return with_content(bound, deadline, live=live)
+        return replace(
+            bound,
+            reason="the runtime was killed; the application may still be writing",
+            held="the application",
+        )
+    held = _held(bound, point, live=live) if end.outcome != NOT_STARTED else None
+    return replace(with_content(bound, deadline, cache, live=live), held=held)
 
 
 def role_of(bound: Bound, began: int) -> str:
@@ -132,16 +204,29 @@ def role_of(bound: Bound, began: int) -> str:
 
 
 def data_container(bound: Bound, role: str) -> Container:
-    marks = {bound.led.mark} if bound.led else set()
+    """Returns the container as the record is to name it."""
     digest, reason = (bound.tree.digest, None) if bound.tree else (None, bound.reason)
     if bound.led and bound.led.kind == OUTSIDE:
         # Its content is not what the application saw in its place.
         digest, reason = None, f"not what the application saw: {bound.led.reason}"
+    elif bound.held and digest:
+        reason = f"{bound.held} was still writing when this was read"
     return replace(
-        describe(role, bound.identity, digest, reason),
+        describe(role, bound.identity, digest),
+        reason=reason,
         mount=bound.bind.destination,
         source=bound.bind.image_src or "/",
         writable=bound.writable,
         read_only_added=bound.bind.read_only_added,
-        marks=tuple(mark for mark in MARKS if mark in marks),
+        marks=bound.marks,
+    )
+
+
+def warning(bound: Bound) -> str | None:
+    """Returns what the user must know at once of a container that a run has written."""
+    if not bound.held:
+        return None
+    return (
+        f"{bound.identity.path}: {bound.held} is still writing into it, so what was recorded is "
+        "provisional; end it before another run, or files will be lost"
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from functools import partial
 from uuid import UUID, uuid4
 
 from sifprov.capture.bound import (
@@ -15,6 +15,7 @@ from sifprov.capture.bound import (
     bind_container,
     data_container,
     role_of,
+    warning,
     with_content,
 )
 from sifprov.capture.deliver import Written, deliver
@@ -22,13 +23,17 @@ from sifprov.capture.facts import early
 from sifprov.capture.folders import folder_outputs
 from sifprov.capture.late import application_as_it_was, as_it_was
 from sifprov.capture.run import describe_run, words_of
+from sifprov.changes import changed_outside
 from sifprov.content import Deadline, Tree
+from sifprov.digestcache import DigestCache
+from sifprov.frozen import dataclass, replace
 from sifprov.model.fact import Fact
-from sifprov.model.record import NOT_STARTED, OUTPUT, Container, Record, Replay
+from sifprov.model.record import NOT_STARTED, OUTPUT, UNKNOWN, Container, Record, Replay
 from sifprov.model.request import CaptureEnd, CaptureRequest
 from sifprov.model.timestamp import from_ns, to_ns
+from sifprov.parallel import run_all
 from sifprov.placement import metadata_of, place_for
-from sifprov.settings import load_or_default
+from sifprov.settings import Settings, load_or_default
 from sifprov.version import VERSION
 
 
@@ -39,43 +44,68 @@ class Started:
     request: CaptureRequest
     application: Container
     data: tuple[Bound, ...]
+    cache: DigestCache
     facts: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that was recorded: where, and its data containers as they are now."""
+    """A run that was recorded: where, and its data containers as they are now. `warnings` are
+    for the user to read at once."""
 
     written: tuple[Written, ...]
     data: tuple[Bound, ...]
+    warnings: tuple[str, ...] = ()
 
     def tree_of(self, path: str) -> Tree | None:
         """Returns the content of the data container at `path`, where it could be read."""
         wanted = os.path.realpath(path)
         for bound in self.data:
             if os.path.realpath(bound.identity.path) == wanted:
-                return bound.tree
+                return bound.tree if isinstance(bound.tree, Tree) else None
         return None
 
 
 def begin(
-    request: CaptureRequest, deadline: Deadline, *, trees: Mapping[str, Tree] | None = None
+    request: CaptureRequest,
+    deadline: Deadline,
+    *,
+    trees: Mapping[str, Tree] | None = None,
+    settings: Settings | None = None,
 ) -> Started:
     """Reads the identity of every container of a run, and the content of the read-only ones.
 
-    `trees` holds, by path, the content of containers that were read just now.
+    `trees` holds, by path, the content of containers that were read just now; `settings` are by
+    default the user's.
     """
-    data = []
-    for place, bind in enumerate(request.binds):
-        bound = bind_container(request, place, bind)
+    settings = settings or load_or_default()
+    cache = DigestCache(settings)
+    bounds = [bind_container(request, place, bind) for place, bind in enumerate(request.binds)]
+    path = os.path.join(request.cwd, request.image)
+
+    def read(bound: Bound) -> Bound:
         tree = (trees or {}).get(bound.identity.path)
-        if not bound.writable:
-            known = replace(bound, tree=tree)
-            bound = known if tree else with_content(bound, deadline, live=False)
-        data.append(bound)
-    facts = early(request, host=load_or_default().host)
-    app = application(os.path.join(request.cwd, request.image), deadline)
-    return Started(request, app, tuple(data), facts)
+        if bound.writable:
+            return bound
+        return (
+            replace(bound, tree=tree) if tree else with_content(bound, deadline, cache, live=False)
+        )
+
+    # Side by side, for each may be large.
+    jobs: list[Callable[[], Bound | Container]] = [partial(application, path, deadline, cache)]
+    jobs += [partial(read, bound) for bound in bounds]
+    results = run_all(jobs)
+    (app,) = (r for r in results if isinstance(r, Container))
+    found = [r for r in results if isinstance(r, Bound)]
+    cache.save()
+    data = []
+    metadata = metadata_of(request)
+    for bound in found:
+        known_digest = bound.tree.digest if bound.tree else None
+        outside = changed_outside(bound.identity, known_digest, to_ns(request.started), metadata)
+        data.append(replace(bound, outside=outside))
+    facts = early(request, host=settings.host)
+    return Started(request, app, tuple(data), cache, facts)
 
 
 def finish(
@@ -96,7 +126,7 @@ def finish(
     """
     # What never started may never have been mounted, and has written nothing.
     live = live and end.outcome != NOT_STARTED
-    data = tuple(after(bound, end, deadline, live=live) for bound in started.data)
+    data = tuple(after(bound, end, deadline, started.cache, live=live) for bound in started.data)
     request, app = started.request, started.application
     if late:
         data = tuple(as_it_was(bound, request, end) for bound in data)
@@ -106,6 +136,7 @@ def finish(
     metadata = metadata_of(request)
     folders = folder_outputs(request, metadata, deadline)
     if OUTPUT not in roles and not folders:
+        started.cache.settle(live=live)
         return Finished((), data)
     containers = tuple(data_container(b, role) for b, role in zip(data, roles, strict=True))
     containers += folders
@@ -132,4 +163,7 @@ def finish(
         for c in containers
         if c.role == OUTPUT and c.uuid
     )
-    return Finished(written, data)
+    # When the runtime was killed there may be nobody to read them.
+    told = data if end.outcome != UNKNOWN else ()
+    started.cache.settle(live=live)
+    return Finished(written, data, tuple(text for b in told if (text := warning(b))))
