@@ -51,6 +51,7 @@ NAMES = {
 
 # Fields that are absent where there is nothing to say.
 OPTIONAL = {
+    "changed",
     "annotates",
     "annotation",
     "facts",
