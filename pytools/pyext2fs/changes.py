@@ -8,14 +8,15 @@ does what the filesystem keeps for itself.
 from __future__ import annotations
 
 import os
+import struct
 import sys
-from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pyext2fs._inodes import ROOT, Inodes
 from pyext2fs.superblock import Superblock
 
 _SECOND = 10**9
+_LITTLE = sys.byteorder == "little"
 # In words of 4 bytes; see `_inodes`.
 _CTIME, _DTIME, _EXTRA_SIZE, _CTIME_EXTRA = 3, 5, 32, 33
 
@@ -48,9 +49,7 @@ def _times(inodes: Inodes) -> Iterator[tuple[int, int]]:
         raw = inodes.pread(length, begin)
         if raw == empty:
             continue
-        values = array("I", raw)
-        if sys.byteorder == "big":
-            values.byteswap()
+        values = memoryview(raw).cast("I") if _LITTLE else _swapped(raw)
         first = group * sb.inodes_per_group + 1
         for index in _counting(sb, first, values[_CTIME::words], values[_DTIME::words]):
             at = index * words
@@ -63,6 +62,10 @@ def _times(inodes: Inodes) -> Iterator[tuple[int, int]]:
             yield seconds * _SECOND + (extra >> 2), 1 if fine else _SECOND
 
 
+def _swapped(raw: bytes) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(raw) // 4}I", raw)
+
+
 def _is_hole(inodes: Inodes, begin: int, length: int) -> bool:
     """Whether nothing was ever written there, as in most of a large new container."""
     try:
@@ -72,7 +75,9 @@ def _is_hole(inodes: Inodes, begin: int, length: int) -> bool:
     return found >= inodes.offset + begin + length
 
 
-def _counting(sb: Superblock, first: int, ctimes: array[int], dtimes: array[int]) -> list[int]:
+def _counting(
+    sb: Superblock, first: int, ctimes: Iterable[int], dtimes: Iterable[int]
+) -> list[int]:
     """The places in a table whose inodes were ever in use and are not the filesystem's own."""
     return [
         index

@@ -14,18 +14,25 @@ from uuid import UUID
 
 from pyext2fs import Ext2fsError
 from pyext2fs.changes import last_change
+from sifprov.content import Deadline
 from sifprov.errors import SifprovError
 from sifprov.frozen import dataclass
 from sifprov.groups import by_offset, is_bundle
 from sifprov.identity import Identity
-from sifprov.model.record import PROVISIONAL, Record
+from sifprov.inuse import is_locked
+from sifprov.model.canonical import Json, text_to_json
+from sifprov.model.record import CHANGED_OUTSIDE, PROVISIONAL, Record
 from sifprov.model.request import parse_request
-from sifprov.model.timestamp import to_ns
+from sifprov.model.timestamp import from_ns, to_ns
+from sifprov.partition import scan_partition
 from sifprov.placement import named, read_place
 from sifprov.records import read_records
 from sifprov.room import read_stored
 from sifprov.sif import FsType, open_image
 from sifprov.spool import Waiting, waiting
+from sifprov.survivors import who, writers
+
+_FOR_EVER = 2**63
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,62 @@ def newest_change(identity: Identity, before_ns: int | None = None) -> int | Non
         return None
 
 
+@dataclass(frozen=True)
+class Standing:
+    """A container's content as it stands now, beside what its newest record says.
+
+    `state` is one of the five below. `digest` is the content's now, where it had to be read;
+    `changed_at` when it changed last (RFC 3339); `who` still writes.
+    """
+
+    state: str
+    digest: str | None = None
+    changed_at: str | None = None
+    who: str | None = None
+
+    def to_json(self) -> Json:
+        """Returns the JSON object of this standing."""
+        who = text_to_json(self.who) if self.who else None
+        return {
+            "changed_at": self.changed_at, "digest": self.digest, "state": self.state, "who": who
+        }  # fmt: skip
+
+
+# Nothing in it changed since; somebody may be writing; the record is provisional, and `digest` is
+# what it came to; changed by nobody who recorded it; it cannot be told.
+AS_RECORDED, IN_USE, WAS_PROVISIONAL = "as-recorded", "in-use", PROVISIONAL
+CHANGED, UNTOLD = CHANGED_OUTSIDE, "unknown"
+
+
+def standing(identity: Identity, records: Iterable[Record], metadata: str = "") -> Standing | None:
+    """Returns how the content of a data container stands now, after `records`, newest first; None
+    where they say nothing of it.
+
+    Reads the inode tables; the files only when the newest record is provisional.
+    """
+    partition = identity.partition
+    newest = stated(records, identity.uuid) if identity.uuid else None
+    if newest is None or partition is None:
+        return None
+    there = writers(identity.path, partition.offset)
+    if there:
+        return Standing(IN_USE, who=who(there))
+    try:
+        if is_locked(identity.path, partition.offset, partition.size):
+            return Standing(IN_USE, who="a run")
+        if newest.provisional:
+            tree = scan_partition(identity.path, partition, Deadline())
+            return Standing(WAS_PROVISIONAL, tree.digest)
+        last = newest_change(identity)
+        if last is None:
+            return Standing(AS_RECORDED if partition.fs == FsType.SQUASHFS else UNTOLD)
+        if changed_outside(identity, None, _FOR_EVER, metadata):
+            return Standing(CHANGED, changed_at=from_ns(last))
+    except SifprovError:
+        return Standing(UNTOLD)
+    return Standing(AS_RECORDED)
+
+
 def changed_outside(
     identity: Identity, digest: str | None, started_ns: int, metadata: str = ""
 ) -> bool:
@@ -102,18 +165,19 @@ def changed_outside(
         return False
     try:
         newest = stated_in(identity)
-        if newest is None or not _differs(identity, digest, started_ns, newest):
+        if newest is None and not metadata:
+            return False
+        if newest and not _differs(identity, digest, started_ns, newest):
             return False
         # Only now is it worth to look further.
-        others = [s for s in _elsewhere(identity, metadata) if s is None or s.at_ns > newest.at_ns]
+        others = list(_elsewhere(identity, metadata))
     except (SifprovError, OSError):
         return False
+    told = [s for s in (newest, *others) if s]
     # A run whose record is still to be made may have changed anything.
-    later = [s for s in others if s]
-    if len(later) < len(others):
+    if None in others or not told:
         return False
-    newest = max(later, key=lambda s: s.at_ns, default=None) or newest
-    return _differs(identity, digest, started_ns, newest)
+    return _differs(identity, digest, started_ns, max(told, key=lambda s: s.at_ns))
 
 
 def _differs(identity: Identity, digest: str | None, started_ns: int, newest: Stated) -> bool:

@@ -15,6 +15,8 @@ from sifprov.errors import FileError
 from sifprov.sif.write import F_OFD_SETLK
 from sifprov.survivors import loops
 
+_F_OFD_GETLK = 36  # <asm-generic/fcntl.h>
+
 
 def refuse_users(path: str) -> None:
     """Raises FileError when a loop device or another process holds the file.
@@ -45,6 +47,19 @@ def _name(folder: str) -> str:
     with suppress(OSError), open(f"{folder}/comm", encoding="utf-8", errors="replace") as file:
         return file.read().strip()
     return "ended"
+
+
+def is_locked(path: str, start: int, size: int) -> bool:
+    """Whether a runtime has the partition of the file at `path` open for writing: it then locks
+    its bytes. Raises OSError only where the file cannot be opened."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a file system without locks
+            found = fcntl.fcntl(descriptor, _F_OFD_GETLK, _lock(fcntl.F_RDLCK, start, size))
+            return bool(struct.unpack_from("h", found)[0] != fcntl.F_UNLCK)
+    finally:
+        os.close(descriptor)
+    return False
 
 
 @contextmanager

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import struct
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-# What the runtime itself has: the partition where it was mounted first. See `runtime.mounts`.
-_SESSION = re.compile(rb"/session/data-images/\d+$")
+# Where the runtime itself has the partition: it was mounted there first. See `runtime.mounts`.
+_SESSION = b"/session/data-images"
 _LOOP_GET_STATUS64 = 0x4C05  # <linux/loop.h>
 _DELETED = b" (deleted)"
 # Seconds for processes that end just after the command did, such as those of a pipe.
@@ -76,7 +75,10 @@ def _mounted(table: str, wanted: bytes) -> bool:
     for line in text.split(b"\n"):
         # 36 35 7:0 /Outputs /Outputs rw,noatime - ext3 /dev/loop0 rw
         fields = line.split(b" ", 5)
-        if len(fields) == 6 and fields[2] == wanted.strip() and not _SESSION.search(fields[4]):
+        if len(fields) < 6 or fields[2] != wanted.strip():
+            continue
+        folder, _, number = fields[4].rpartition(b"/")
+        if not (folder.endswith(_SESSION) and number.isdigit()):
             return True
     return False
 

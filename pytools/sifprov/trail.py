@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from sifprov.carrier import Carrier, Elsewhere, elsewhere, from_elsewhere, read_carrier
+from sifprov.changes import Standing, standing
 from sifprov.errors import FileError, NoRecordError
 from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json, text_to_json
@@ -23,16 +24,19 @@ MAX_CONTAINERS = 10_000
 
 @dataclass(frozen=True)
 class Trail:
-    """A container with its records, and the ancestors that were found, by UUID."""
+    """A container with its records, and the ancestors that were found, by UUID. `standing`: its
+    content as it is now."""
 
     start: Carrier
     ancestors: dict[UUID, Carrier]
+    standing: Standing | None = None
 
     def to_json(self) -> Json:
         """Returns the JSON document that `sifprov trail --json` prints."""
         return {
             "ancestors": [_carrier_json(c) for c in self.ancestors.values()],
             "container": _carrier_json(self.start),
+            "now": self.standing.to_json() if self.standing else None,
             "schema": SCHEMA,
         }
 
@@ -96,7 +100,8 @@ def read_trail(path: str, search: Iterable[str] = (), metadata: str = "") -> Tra
         if carrier:
             ancestors[wanted.uuid] = carrier
             todo.extend(_named(carrier))
-    return Trail(start, ancestors)
+    newest_first = (record for _, record in reversed(start.good))
+    return Trail(start, ancestors, standing(start.identity, newest_first, metadata))
 
 
 def _named(carrier: Carrier) -> list[Container]:

@@ -4,10 +4,12 @@ one."""
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,14 +22,27 @@ from pyext2fs import Ext2fsError
 from pyext2fs.changes import last_change
 from pyext2fs.fsck import fsck
 from sifprov import spool
-from sifprov.changes import changed_outside, newest_change, stated_in
+from sifprov.changes import (
+    AS_RECORDED,
+    CHANGED,
+    IN_USE,
+    WAS_PROVISIONAL,
+    Standing,
+    changed_outside,
+    newest_change,
+    standing,
+    stated_in,
+)
 from sifprov.create import create_data
 from sifprov.grow import grow
 from sifprov.identity import Identity, identify
 from sifprov.locate import digest_now
 from sifprov.model.record import INPUT, PROVISIONAL, Record
-from sifprov.model.timestamp import from_ns
+from sifprov.model.timestamp import from_ns, to_ns
+from sifprov.records import read_records
+from sifprov.render.standing import standing_lines
 from sifprov.seal import seal
+from sifprov.sif import open_image
 
 SECOND = 10**9
 # debugfs and dtimes know whole seconds only: it works in the future, and runs begin behind that.
@@ -243,3 +258,62 @@ def test_a_large_new_container_is_read_by_what_is_in_it(tmp_path: Path) -> None:
     assert newest_change(identify(str(path)))
     assert time.perf_counter() - began < 1
     os.unlink(path)
+
+
+def stands(path: Path) -> Standing | None:
+    with open_image(str(path)) as (file, image):
+        found = reversed(read_records(file, image))
+        return standing(identify(str(path)), [s.record for s in found if s.record])
+
+
+def test_how_a_container_stands(container: Path) -> None:
+    now = stands(container)
+    assert now and now.state == AS_RECORDED
+    assert list(standing_lines(now, None)) == []
+    debugfs(container, "mkdir in/sub")
+    now = stands(container)
+    assert now and now.state == CHANGED
+    assert now.changed_at
+    assert to_ns(now.changed_at) > time.time_ns()
+    assert "by no recorded run" in " ".join(standing_lines(now, None))
+
+
+def test_a_provisional_record_is_read_again(container: Path) -> None:
+    record = record_of(container, marks=(PROVISIONAL,))
+    then = record.containers[-1].digest
+    add(container, record)
+    now = stands(container)
+    assert now and (now.state, now.digest) == (WAS_PROVISIONAL, then)
+    assert "nothing more was written" in " ".join(standing_lines(now, then))
+    debugfs(container, "mkdir in/sub")
+    now = stands(container)
+    assert now and now.state == WAS_PROVISIONAL
+    assert now.digest not in (None, then)
+    assert "more was written after" in " ".join(standing_lines(now, then))
+
+
+def test_a_container_in_use_is_not_judged(container: Path) -> None:
+    partition = identify(str(container)).partition
+    assert partition
+    debugfs(container, "mkdir in/sub")
+    with container.open("r+b") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX, partition.size, partition.offset)
+        # A POSIX lock does not stand against its own process.
+        asked = "from tests.unit.test_changes import stands; import pathlib, sys"
+        code = f"{asked}; print(stands(pathlib.Path(sys.argv[1])).state)"
+        done = subprocess.run(
+            [sys.executable, "-c", code, container],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+    assert done.stdout.strip() == IN_USE
+
+
+def test_a_container_without_a_record_does_not_stand(tmp_path: Path) -> None:
+    path = tmp_path / "a.sif"
+    create_data(str(path), mount="/out", free=1 << 20)
+    assert stands(path) is None
+    assert list(standing_lines(None, None)) == []

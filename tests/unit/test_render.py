@@ -15,7 +15,8 @@ from sifprov.identity import Identity
 from sifprov.model.record import INPUT, OUTPUT, SIGNALED, Record
 from sifprov.model.timestamp import from_ns, from_seconds, to_ns
 from sifprov.records import Stored
-from sifprov.render.tree import local_time, render
+from sifprov.render.clock import local_time
+from sifprov.render.tree import render
 from sifprov.roles import Declaration, check_mount, parse_declaration
 from sifprov.sizes import parse_size
 from sifprov.terminal import command, printable, size

@@ -10,7 +10,7 @@ from sifprov.commands.progress import steps
 from sifprov.errors import Exit
 from sifprov.flush import SCHEMA, Delivered, Item, drop, flush, listing
 from sifprov.model.canonical import Json, text_to_json
-from sifprov.render.tree import local_time
+from sifprov.render.clock import local_time
 from sifprov.spool import folder
 from sifprov.terminal import command as command_line
 from sifprov.terminal import printable

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from uuid import UUID
 
 from sifprov.model.record import (
     APPLICATION,
-    CHANGED_OUTSIDE,
     EXITED,
     INPUT,
     NOT_STARTED,
     OUTPUT,
-    PROVISIONAL,
     SIGNALED,
-    SOURCE_LINK,
-    SOURCE_OUTSIDE,
     Container,
     Record,
     Run,
 )
 from sifprov.model.timestamp import to_ns
 from sifprov.records import Stored
+from sifprov.render.clock import local_time
+from sifprov.render.standing import mark_lines, standing_lines
 from sifprov.render.words import annotation_lines, fact_lines
 from sifprov.signatures import DATA
 from sifprov.terminal import command, printable
@@ -34,12 +30,6 @@ from sifprov.trail import Carrier, Trail
 _TEE, _BAR, _END, _GAP = "├─ ", "│  ", "└─ ", "   "
 # A chain of thousands moves no further to the right, or its picture would have gigabytes.
 _MAX_INDENT = 300
-_MARKED = {
-    CHANGED_OUTSIDE: "! changed since its newest record, by no recorded run",
-    SOURCE_LINK: "! its folder was reached through a symbolic link inside the container",
-    SOURCE_OUTSIDE: "! a link led out of it: the application saw files of the host in its place",
-    PROVISIONAL: "! provisional: a process of the run was still writing when this was read",
-}
 
 
 @dataclass
@@ -56,6 +46,8 @@ def render(trail: Trail) -> str:
     from."""
     root = _carrier_node(trail.start, trail, set())
     root.text = _name_line(trail.start)
+    it = next((r.itself() for _, r in reversed(trail.start.good) if r.run), None)
+    root.more = [*standing_lines(trail.standing, it.digest if it else None), *root.more]
     # Iterative, so that a long chain needs no deep recursion.
     lines: list[str] = []
     stack: list[tuple[Node, str, str]] = [(root, "", "")]
@@ -177,7 +169,7 @@ def _container_node(container: Container) -> Node:
         else f"content unknown: {printable(container.reason or '')}"
     )
     uuid = str(container.uuid) if container.uuid else "no UUID"
-    more = [content, *(_MARKED[mark] for mark in container.marks)]
+    more = [content, *mark_lines(container)]
     return Node(f"{container.role} {printable(container.name)}{where}  {uuid}", more)
 
 
@@ -199,14 +191,6 @@ def outcome(run: Run) -> str:
     if run.outcome == NOT_STARTED:
         return "never started"
     return "outcome unknown"
-
-
-def local_time(text: str) -> str:
-    """Returns a record's time in the user's zone, to the second."""
-    moment = datetime.fromtimestamp(to_ns(text) // 1_000_000_000, tz=timezone.utc)
-    with suppress(OverflowError):  # the last day of the year 9999, east of Greenwich
-        moment = moment.astimezone()
-    return moment.strftime("%Y-%m-%d %H:%M:%S %z")
 
 
 def short_digest(digest: str) -> str:

@@ -9,7 +9,8 @@ import click
 
 from sifprov.info import APPLICATION, OTHER, Info, Volume, read_info
 from sifprov.model.timestamp import to_ns
-from sifprov.render.tree import local_time, outcome
+from sifprov.render.clock import local_time
+from sifprov.render.tree import outcome
 from sifprov.terminal import command as shown_command
 from sifprov.terminal import printable, size
 
