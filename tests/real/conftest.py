@@ -22,6 +22,7 @@ import pytest
 
 from tests.real.harness import ROOT, Runner, as_user
 from tests.real.job import Job
+from tests.real.wrapjob import WrapJob
 
 LACKS_CAPABILITY = "Requesting capability set"
 
@@ -132,7 +133,7 @@ def copy_program(folder: Path) -> None:
     launcher = folder / "sifprov"
     launcher.write_text(
         f"#!{python}\nimport sys\n\nsys.path.insert(0, {str(library)!r})\n"
-        "from sifprov.cli import entry\n\nentry()\n"
+        "from sifprov.__main__ import entry\n\nentry()\n"
     )
     launcher.chmod(0o755)
 
@@ -219,5 +220,22 @@ def either(
         request.getfixturevalue("open_fuse")
         flags = ["--no-privs"] if run_as.is_root else ["--userns"]
     made = Job(run_as, either_runtime, sifprov, busybox_sif, flags)
+    made.create("4M")
+    return made
+
+
+@pytest.fixture(params=["singularity", "apptainer"])
+def wrap_job(
+    request: pytest.FixtureRequest, run_as: Runner, sifprov: str, busybox_sif: str
+) -> WrapJob:
+    """A small job with fresh containers, recorded by `sifprov exec` on either runtime."""
+    if request.param == "apptainer":
+        request.getfixturevalue("open_fuse")
+        runtime = tool("build-apptainer", "--find") + "/apptainer"
+        flags = ["--no-privs"] if run_as.is_root else ["--userns"]
+    else:
+        runtime = request.getfixturevalue("singularity")
+        flags = request.getfixturevalue("exec_flags")
+    made = WrapJob(run_as, runtime, sifprov, busybox_sif, flags)
     made.create("4M")
     return made
