@@ -55,17 +55,26 @@ def test_installing_tries_a_run_and_leaves_only_the_plugin(site: Site) -> None:
     site.exec().expect()
 
 
-def test_what_was_there_is_put_back_when_the_trial_fails(plugin: Site, tmp_path: Path) -> None:
+@pytest.fixture
+def idle_python(site: Site) -> Iterator[str]:
+    """An interpreter that is root's own, ends well, and does nothing."""
+    path = site.place.plugin_root.with_name("idle-python")
+    path.write_text("#!/bin/sh\ntest $# = 4 && echo True\nexit 0\n")
+    path.chmod(0o755)
+    yield str(path)
+    path.unlink()
+
+
+def test_what_was_there_is_put_back_when_the_trial_fails(plugin: Site, idle_python: str) -> None:
     before = plugin.files()
-    # A helper that ends well and records nothing.
-    done = plugin.admin("install", "--python", "/bin/true").expect(1)
+    done = plugin.admin("install", "--python", idle_python).expect(1)
     assert "a trial run left no record" in done.stderr
     assert plugin.files() == before
     assert plugin.state() == ("good", 0)
     plugin.exec().expect()
 
     plugin.admin("remove").expect()
-    plugin.admin("install", "--python", "/bin/true").expect(1)
+    plugin.admin("install", "--python", idle_python).expect(1)
     assert plugin.files() == {}
     assert plugin.state() == ("not installed", 3)
 

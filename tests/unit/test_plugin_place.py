@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,20 @@ def test_an_interpreter_that_others_could_change_is_refused(tmp_path: Path) -> N
         find_interpreter(path)
     with pytest.raises(MissingError, match="is not there"):
         find_interpreter(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [("echo False", "older than Python 3.10"), ("true", "older"), ("exit 1", "exit code 1")],
+)
+def test_an_interpreter_that_is_too_old_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+) -> None:
+    for name in ("untrusted", "unreachable"):
+        monkeypatch.setattr(f"sifprov.pluginadmin.payload.{name}", lambda path: iter(()))
+    assert find_interpreter(sys.executable) == sys.executable
+    with pytest.raises(MissingError, match=said):
+        find_interpreter(program(tmp_path / "python3", script))
 
 
 def test_what_a_program_says_last_is_the_reason(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import secrets
@@ -35,19 +36,36 @@ sys.exit(main())
 
 def find_interpreter(wanted: str | None) -> str:
     """Returns a Python that every user may run and only root may change. Raises MissingError."""
-    tried = []
-    for path in (wanted,) if wanted else ("/usr/bin/python3", os.path.realpath(sys.executable)):
-        if not os.access(path, os.X_OK):
-            tried.append(f"{path} is not there")
-            continue
-        problems = [*untrusted(path), *unreachable(path)]
-        if not problems:
+    tried: list[str] = []
+    for path in (wanted,) if wanted else _interpreters():
+        problem = _unfit(path)
+        if problem is None:
             return path
-        tried.extend(problems)
+        tried.append(problem)
     raise MissingError(
         f"no Python that ordinary users may run and only root may change: {'; '.join(tried)}",
-        hint="install the distribution's python3, or name another one with --python",
+        hint="install Python 3.10 or later from the distribution, or name one with --python",
     )
+
+
+def _interpreters() -> list[str]:
+    # An older distribution has the newer ones beside its own.
+    newer = sorted(glob.glob("/usr/bin/python3.1[0-9]"), reverse=True)
+    return ["/usr/bin/python3", *newer, os.path.realpath(sys.executable)]
+
+
+def _unfit(path: str) -> str | None:
+    if not os.access(path, os.X_OK):
+        return f"{path} is not there"
+    problems = [*untrusted(path), *unreachable(path)]
+    if problems:
+        return problems[0]
+    code = "import sys; print(sys.version_info >= (3, 10))"
+    try:
+        answer = run([path, "-I", "-S", "-c", code], f"asking {path} for its version")
+    except MissingError as error:
+        return str(error)
+    return None if answer.strip() == "True" else f"{path} is older than Python 3.10"
 
 
 def find_go(place: Place) -> str:
