@@ -77,6 +77,15 @@ def test_it_sees_how_containers_are_mounted(either: Job) -> None:
     assert {name: checks[name]["level"] for name in needed} == dict.fromkeys(needed, "ok")
 
 
+def test_a_variable_that_keeps_runs_from_being_recorded_is_named(either: Job) -> None:
+    env = {"HOME": str(either.path(".")), "SIFPROV_CAPTURED": "1"}
+    argv = [either.sifprov, "doctor", "--runtime", either.runtime]
+    shown = either.run(argv, env=env).expect(1).stdout
+    assert "unset SIFPROV_CAPTURED" in shown
+    either.exec("sh", "-c", COPY, env=env).expect()
+    assert either.records() == []
+
+
 def test_without_the_plugin_the_wrapper_is_named_and_records(either: Job) -> None:
     with disabled(either):
         capture, checks = doctor(either)

@@ -22,6 +22,13 @@ def test_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert user.home(environ).level is Level.WARN
 
 
+@pytest.mark.parametrize("name", ["SIFPROV_CAPTURED", "SINGULARITY_SIFPROV_CAPTURED"])
+def test_a_variable_that_keeps_runs_from_being_recorded(name: str) -> None:
+    assert user.environment({}).level is Level.OK
+    check = user.environment({name: "1"})
+    assert check.level is Level.BAD and check.hint == f"unset {name}"
+
+
 def test_settings(tmp_path: Path) -> None:
     environ = {"HOME": str(tmp_path)}
     assert "defaults" in user.settings_files(environ, str(tmp_path / "none")).text

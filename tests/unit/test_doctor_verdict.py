@@ -74,9 +74,10 @@ def test_singularity_without_setuid_binds_no_ext3(place: Place) -> None:
     assert "ext3" in {check.name for check in found.checks if not check.good}
 
 
-def test_without_locks_no_container_takes_a_record(place: Place, working: None) -> None:
+def test_what_of_the_machine_keeps_records_away(place: Place, working: None) -> None:
     found = examine(Status(place, State.GOOD), NAMESPACES, uid=USER)
     assert judge("singularity", found, [bad("locks", "in /x: none", "elsewhere")]).way == "not"
+    assert judge("singularity", found, [bad("environment", "X", "unset X")]).hint == "unset X"
     assert judge("singularity", found, [bad("e2fsprogs", "none", "install")]).way == "plugin"
 
 

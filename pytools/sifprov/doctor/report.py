@@ -111,6 +111,7 @@ def _common(folder: Path, environ: Mapping[str, str], namespaces: Check) -> list
         programs.squashfs_tools(),
         programs.python(),
         locks(folder),
+        user.environment(environ),
         user.home(environ),
         user.settings_files(environ),
         user.waiting_records(),

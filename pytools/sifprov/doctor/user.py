@@ -11,6 +11,19 @@ from sifprov.doctor.check import Check, bad, ok, warn
 from sifprov.errors import FileError, SifprovError
 from sifprov.terminal import counted
 
+# What the wrapper and a replay set for the runtime: a run that has one is recorded by them.
+_CAPTURED = ("SIFPROV_CAPTURED", "SINGULARITY_SIFPROV_CAPTURED")
+
+
+def environment(environ: Mapping[str, str]) -> Check:
+    """Whether a variable keeps runs from being recorded."""
+    name = "environment"
+    found = [variable for variable in _CAPTURED if environ.get(variable)]
+    if found:
+        text = f"{' and '.join(found)} is set, so runs count as recorded already"
+        return bad(name, text, f"unset {' '.join(found)}")
+    return ok(name, "no variable keeps runs from being recorded")
+
 
 def home(environ: Mapping[str, str]) -> Check:
     """Whether there is a place for what cannot be delivered, and for the cache of digests."""

@@ -26,7 +26,7 @@ class Verdict:
 def judge(word: str, examined: Examined, machine: list[Check]) -> Verdict:
     """Says how runs of the runtime `word` are captured; `machine` are the common checks."""
     status, obstacle = examined.status, examined.obstacle
-    unlocked = next((check for check in machine if check.name == "locks" and not check.good), None)
+    common = {check.name: check for check in machine if not check.good}
     if status is not None and status.runs_fail:
         return Verdict(
             NOT, f"every run of {word} fails because of the plugin",
@@ -36,8 +36,14 @@ def judge(word: str, examined: Examined, machine: list[Check]) -> Verdict:
         return Verdict(
             NOT, f"{word} cannot bind data containers for you: {obstacle.text}", obstacle.hint
         )
-    if unlocked:
-        return Verdict(NOT, f"no container can take a record {unlocked.text}", unlocked.hint)
+    if "environment" in common:
+        return Verdict(
+            NOT, f"no run is recorded: {common['environment'].text}", common["environment"].hint
+        )
+    if "locks" in common:
+        return Verdict(
+            NOT, f"no container can take a record {common['locks'].text}", common["locks"].hint
+        )
     if status is not None and status.records:
         return Verdict(
             PLUGIN, f"plain '{word} exec', run and shell are recorded by the plugin", None
