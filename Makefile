@@ -93,6 +93,11 @@ fuzz: setup ## fuzz every parser: SECONDS=30 each, or RUNS=10000000 together; se
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet -e '.[fuzz]'
 	@$(BIN)/python -m tests.fuzz.campaign $(if $(RUNS),--runs $(RUNS),--seconds $(or $(SECONDS),30))
 
+.PHONY: bench
+bench: app ## what recording a run costs, beside other programs that record runs (from PyPI)
+	$(call step,capture benchmark)
+	@$(BIN)/python -m tests.bench.bench_capture $(BENCH)
+
 .PHONY: bench-sif
 bench-sif: setup ## how long an append takes, beside bare writes
 	$(call step,append benchmark)
