@@ -47,7 +47,8 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "outputs",
         multiple=True,
         metavar="RESULT.sif[:FOLDER]",
-        help="Bind a data container for writing; makes it when it is not there (may be repeated).",
+        help="Bind a data container for writing; makes it when it is not there. A plain folder gets"
+        " its record beside it (may be repeated).",
     ),
     click.option(
         "--size",
@@ -56,6 +57,12 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option(
         "--verbose", is_flag=True, help="Print the runtime's command line before it runs."
+    ),
+    click.option(
+        "--metadata",
+        metavar="PATH",
+        help="Put the records there, not into the outputs [default: $SIFPROV_METADATA, or the"
+        " setting].",
     ),
     click.option("--note", multiple=True, metavar="TEXT", help="A note for the record."),
     click.option("--tag", multiple=True, metavar="KEY=VALUE", help="A tag for the record."),

@@ -156,15 +156,21 @@ def without_image_binds(options: Iterable[Option]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def image_bind(path: str, mount: str, source: str, *, read_only: bool) -> tuple[str, str]:
-    """Returns the option that binds the folder `source` of the image at `path` to `mount`."""
-    if not any(c in ',:^"\\' for c in path + mount + source) and path == path.strip():
-        return "--bind", f"{path}:{mount}:image-src={source}" + (",ro" if read_only else "")
+def image_bind(
+    path: str, mount: str, source: str | None, *, read_only: bool = False
+) -> tuple[str, str]:
+    """Returns the option that binds the folder `source` of the image at `path` to `mount`; without
+    a source the folder of the host at `path`."""
+    if not any(c in ',:^"\\' for c in path + mount + (source or "")) and path == path.strip():
+        options = [f"image-src={source}"] if source else []
+        options += ["ro"] if read_only else []
+        return "--bind", ":".join([path, mount, *([",".join(options)] if options else [])])
     import csv  # rarely needed
     import io
 
     # `--mount` takes CSV, whose quotes carry commas and colons.
-    fields = ["type=bind", f"source={path}", f"destination={mount}", f"image-src={source}"]
+    fields = ["type=bind", f"source={path}", f"destination={mount}"]
+    fields += [f"image-src={source}"] if source else []
     if read_only:
         fields.append("ro")
     line = io.StringIO()

@@ -28,6 +28,7 @@ OPTIONS: dict[str, bool] = {
     "note": True,
     "tag": True,
     "metric": True,
+    "metadata": True,
 }
 
 
@@ -116,11 +117,14 @@ def with_program(typed: Typed) -> Typed:
     return typed._replace(argv=argv, line=line)
 
 
-def prepare(typed: Typed, environ: Mapping[str, str], *, add_ro: bool) -> Prepared | None:
+def prepare(
+    typed: Typed, environ: Mapping[str, str], *, add_ro: bool, folders: bool = False
+) -> Prepared | None:
     """Finds the images that a run binds and adds `ro` to the declared inputs.
 
-    None for a run that binds none, and for one that the runtime will refuse. Raises SifprovError
-    for a bind that would show the host's files in a container's name.
+    None for a run that binds none, unless it declares `folders` as its outputs, and for one that
+    the runtime will refuse. Raises SifprovError for a bind that would show the host's files in a
+    container's name.
     """
     line = typed.line
     if line is None or environ.get(CAPTURED):
@@ -131,7 +135,7 @@ def prepare(typed: Typed, environ: Mapping[str, str], *, add_ro: bool) -> Prepar
         images = [b for b in binds(found, apptainer=apptainer) if b.of_image]
     except ValueError:
         return None
-    if not images:
+    if not images and not folders:
         return None
     marked = tuple(ImageBind(b, add_ro and _is_shareable(b)) for b in images)
     for each in marked:

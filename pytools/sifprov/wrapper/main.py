@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sifprov.errors import SifprovError
-from sifprov.wrapper.line import Ours, Prepared, prepare, take_out, with_program
+from sifprov.wrapper.line import Ours, Prepared, absolute, prepare, take_out, with_program
 from sifprov.wrapper.recorder import Recorder, Run, begun, end_line, keep, warn
 from sifprov.wrapper.short import Short, expand, remove, trim_made
 from sifprov.wrapper.supervise import Ended, Process, become, end_as
@@ -57,20 +57,23 @@ def run(action: str, args: Sequence[str]) -> None:
     short = expand(typed)
     # Whatever goes wrong before the start, nothing new is left behind.
     try:
-        prepared = prepare(short.typed, environ, add_ro=_adds_ro(environ))
+        prepared = prepare(
+            short.typed, environ, add_ro=_adds_ro(environ), folders=bool(short.folders)
+        )
         if prepared is None:
             become(short.typed.argv, environ)
             return
         if typed.ours.last("verbose") is not None:
             _show(prepared)
         words = _words(typed.ours)
+        metadata = _metadata(typed.ours)
         process = Process(prepared.argv, prepared.environ)
     except BaseException as error:
         remove(short.made)
         if isinstance(error, OSError):
             raise SifprovError(f"{typed.argv[0]}: {error.strerror or error}") from error
         raise
-    ended = _follow(process, begun(prepared, words), short)
+    ended = _follow(process, begun(prepared, words, metadata, short.folders), short)
     end_as(ended.status)
 
 
@@ -99,6 +102,18 @@ def _words(ours: Ours) -> Annotation | None:
     from sifprov.model.annotation import make
 
     return make(notes, tags, metrics)
+
+
+def _metadata(ours: Ours) -> str | None:
+    """The absolute path of what takes the records. Raises SifprovError for what cannot."""
+    path = ours.last("metadata")
+    if path is None:
+        return None
+    from sifprov.placement import check
+
+    path = absolute(path)
+    check(path)
+    return path
 
 
 def _show(prepared: Prepared) -> None:

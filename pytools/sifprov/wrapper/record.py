@@ -11,7 +11,7 @@ from sifprov.capture.facts.isolation import of_command_line, with_names
 from sifprov.errors import SifprovError
 from sifprov.model.environment import DEFAULT, FOR_HELPER, pick
 from sifprov.model.record import WRAPPER
-from sifprov.model.request import Bind, BoundImage, CaptureRequest, dump_request
+from sifprov.model.request import Bind, BoundImage, CaptureRequest, Folder, dump_request
 from sifprov.model.timestamp import from_ns
 from sifprov.runtime.find import identify_once
 from sifprov.runtime.program import is_apptainer
@@ -67,6 +67,8 @@ def request_of(run: Run) -> CaptureRequest:
         facts=(isolation,),
         variables=pick(outside, FOR_HELPER),
         annotation=run.words,
+        metadata=run.metadata,
+        folders=tuple(Folder(source, place) for source, place in run.folders),
     )
 
 

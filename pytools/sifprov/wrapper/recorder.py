@@ -38,13 +38,19 @@ _IGNORED = (*_IMPATIENT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
 
 class Run(NamedTuple):
-    """A run that has begun: `started_ns` is nanoseconds since 1970, `words` are the user's."""
+    """A run that has begun: `started_ns` is nanoseconds since 1970, `words` are the user's.
+
+    `metadata` is what takes the records, None where the settings say so, and `folders` are plain
+    folders that count as outputs, each with the place where it is bound.
+    """
 
     prepared: Prepared
     started_ns: int
     cwd: str
     umask: int
     words: Annotation | None = None
+    metadata: str | None = None
+    folders: tuple[tuple[str, str], ...] = ()
 
     @property
     def instance(self) -> bool:
@@ -52,9 +58,14 @@ class Run(NamedTuple):
         return self.prepared.line.image.startswith("instance://")
 
 
-def begun(prepared: Prepared, words: Annotation | None = None) -> Run:
+def begun(
+    prepared: Prepared,
+    words: Annotation | None = None,
+    metadata: str | None = None,
+    folders: tuple[tuple[str, str], ...] = (),
+) -> Run:
     """Returns the run that starts now."""
-    return Run(prepared, time.time_ns(), working_folder(), 0, words)
+    return Run(prepared, time.time_ns(), working_folder(), 0, words, metadata, folders)
 
 
 class Recorder:

@@ -20,10 +20,12 @@ _OUTPUTS = "/Outputs"
 
 
 class Short(NamedTuple):
-    """The command line with the binds, and the containers that were made for this run."""
+    """The command line with the binds, the containers that were made for this run, and the plain
+    folders that count as its outputs, each with the place where it is bound."""
 
     typed: Typed
     made: tuple[str, ...]
+    folders: tuple[tuple[str, str], ...] = ()
 
 
 def expand(typed: Typed) -> Short:
@@ -35,12 +37,16 @@ def expand(typed: Typed) -> Short:
         return Short(typed, ())
     words = [word for value in ours.all("in") for word in _input(value)]
     wanted = [_split(value) for value in ours.all("out")]
+    folders = tuple((path, folder or _OUTPUTS) for path, folder in wanted if _is_folder(path))
+    wanted = [(path, folder) for path, folder in wanted if not _is_folder(path)]
     missing = [(path, folder) for path, folder in wanted if not os.path.lexists(path)]
     if ours.last("size") is not None and not missing:
         raise SifprovError(
             "--size is for containers that --out makes, and all are there",
             hint="'sifprov data grow' enlarges a container",
         )
+    for path, folder in folders:
+        words += image_bind(path, folder, None)
     for path, folder in wanted:
         if (path, folder) not in missing:
             words += _output(path, folder)
@@ -56,7 +62,7 @@ def expand(typed: Typed) -> Short:
     # Behind the action, for a `--` may stand before the image.
     at = 1 + sum(len(option.tokens) for option in line.globals)
     argv = (*typed.argv[: at + 1], *words, *typed.argv[at + 1 :])
-    return Short(typed._replace(argv=argv, line=parse(argv)), tuple(made))
+    return Short(typed._replace(argv=argv, line=parse(argv)), tuple(made), folders)
 
 
 def _split(value: str) -> tuple[str, str]:
@@ -67,6 +73,15 @@ def _split(value: str) -> tuple[str, str]:
     from sifprov.roles import check_mount
 
     return path, check_mount("/" + folder)
+
+
+def _is_folder(path: str) -> bool:
+    """Whether a plain folder is meant. Raises MissingError for one that is not there."""
+    if os.path.isdir(path):
+        return True
+    if path.endswith("/"):
+        raise MissingError(f"--out {path}: no such folder", hint=f"make it: mkdir {path}")
+    return False
 
 
 def _input(value: str) -> tuple[str, str]:
