@@ -182,6 +182,7 @@ func gather(engineConfig any, nameVariable string, started time.Time) (*stash, f
 	st.Image = []byte(givenImage(view.text("Image"), view.imageName(nameVariable), os.Args, string(st.Cwd)))
 	var use func()
 	st.Binds, use = view.markInputs(conf.ROInputs)
+	warnOfWriters(st.Binds, warnUser)
 	return &st, use
 }
 
