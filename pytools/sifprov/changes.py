@@ -19,7 +19,6 @@ from sifprov.errors import SifprovError
 from sifprov.frozen import dataclass
 from sifprov.groups import by_offset, is_bundle
 from sifprov.identity import Identity
-from sifprov.inuse import is_locked
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.model.record import CHANGED_OUTSIDE, PROVISIONAL, Record
 from sifprov.model.request import parse_request
@@ -30,7 +29,7 @@ from sifprov.records import read_records
 from sifprov.room import read_stored
 from sifprov.sif import FsType, open_image
 from sifprov.spool import Waiting, waiting
-from sifprov.survivors import who, writers
+from sifprov.survivors import is_locked, who, writers
 
 _FOR_EVER = 2**63
 
@@ -146,7 +145,7 @@ def standing(identity: Identity, records: Iterable[Record], metadata: str = "") 
             return Standing(AS_RECORDED if partition.fs == FsType.SQUASHFS else UNTOLD)
         if changed_outside(identity, None, _FOR_EVER, metadata):
             return Standing(CHANGED, changed_at=from_ns(last))
-    except SifprovError:
+    except (SifprovError, OSError):
         return Standing(UNTOLD)
     return Standing(AS_RECORDED)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from glob import iglob
@@ -13,9 +12,7 @@ from typing import BinaryIO
 
 from sifprov.errors import FileError
 from sifprov.sif.write import F_OFD_SETLK
-from sifprov.survivors import loops
-
-_F_OFD_GETLK = 36  # <asm-generic/fcntl.h>
+from sifprov.survivors import lock_range, loops
 
 
 def refuse_users(path: str) -> None:
@@ -49,19 +46,6 @@ def _name(folder: str) -> str:
     return "ended"
 
 
-def is_locked(path: str, start: int, size: int) -> bool:
-    """Whether a runtime has the partition of the file at `path` open for writing: it then locks
-    its bytes. Raises OSError only where the file cannot be opened."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        with suppress(OSError):  # a file system without locks
-            found = fcntl.fcntl(descriptor, _F_OFD_GETLK, _lock(fcntl.F_RDLCK, start, size))
-            return bool(struct.unpack_from("h", found)[0] != fcntl.F_UNLCK)
-    finally:
-        os.close(descriptor)
-    return False
-
-
 @contextmanager
 def partition_lock(file: BinaryIO, path: str, start: int, size: int) -> Iterator[None]:
     """Holds what the runtimes hold on a partition that they write: nobody can bind it meanwhile.
@@ -69,7 +53,7 @@ def partition_lock(file: BinaryIO, path: str, start: int, size: int) -> Iterator
     They lock its bytes as POSIX does. Raises FileError when one of them is there.
     """
     try:
-        fcntl.fcntl(file, F_OFD_SETLK, _lock(fcntl.F_WRLCK, start, size))
+        fcntl.fcntl(file, F_OFD_SETLK, lock_range(fcntl.F_WRLCK, start, size))
     except OSError as error:
         if error.errno in (errno.EAGAIN, errno.EACCES):
             raise _in_use(path, "a run") from error
@@ -80,11 +64,7 @@ def partition_lock(file: BinaryIO, path: str, start: int, size: int) -> Iterator
     try:
         yield
     finally:
-        fcntl.fcntl(file, F_OFD_SETLK, _lock(fcntl.F_UNLCK, start, size))
-
-
-def _lock(kind: int, start: int, size: int) -> bytes:
-    return struct.pack("hhqqi4x", kind, os.SEEK_SET, start, size, 0)
+        fcntl.fcntl(file, F_OFD_SETLK, lock_range(fcntl.F_UNLCK, start, size))
 
 
 def _in_use(path: str, who: str) -> FileError:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import struct
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -15,15 +13,13 @@ from sifprov.frozen import dataclass
 from sifprov.groups import is_ours, signed_groups
 from sifprov.room import plan_bundle
 from sifprov.runtime.find import Runtime
-from sifprov.sif import DataType, Descriptor, Image, load
+from sifprov.sif import DataType, Image, load
 from sifprov.sif.disk import FileDisk
 from sifprov.sif.image import open_file
 from sifprov.sif.merge import merge_objects
 from sifprov.sif.write import full_table, locked
 from sifprov.signatures import mismatch
-
-_F_OFD_GETLK = 36  # <asm-generic/fcntl.h>
-_FLOCK = "hhqqi4x"
+from sifprov.survivors import is_locked, writers
 
 
 @dataclass(frozen=True)
@@ -84,16 +80,11 @@ def _wanted(path: str, file: BinaryIO, image: Image, records_only: bool) -> list
                 f"with 'sif del {broken.id}' of the runtime, and sign again",
             )
     for item in image.descriptors:
-        if item.partition and item.group in groups - signed and _is_locked(file, item):
+        if not item.partition or item.group not in groups - signed:
+            continue
+        if is_locked(path, item.offset, item.size) or writers(path, item.offset):
             raise FileError(f"{path}: a run is using it", hint="sign it when the run has ended")
     return sorted(groups - signed - {0})
-
-
-def _is_locked(file: BinaryIO, item: Descriptor) -> bool:
-    """Whether a runtime has the partition open for writing: it locks the partition's bytes."""
-    wanted = struct.pack(_FLOCK, fcntl.F_RDLCK, os.SEEK_SET, item.offset, item.size, 0)
-    found: tuple[int, ...] = struct.unpack(_FLOCK, fcntl.fcntl(file, _F_OFD_GETLK, wanted))
-    return found[0] != fcntl.F_UNLCK
 
 
 def _with_room(path: str, file: BinaryIO, image: Image, slots: int, now: int) -> Image:

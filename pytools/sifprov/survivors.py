@@ -19,6 +19,7 @@ from typing import NamedTuple
 # Where the runtime itself has the partition: it was mounted there first. See `runtime.mounts`.
 _SESSION = b"/session/data-images"
 _LOOP_GET_STATUS64 = 0x4C05  # <linux/loop.h>
+_F_OFD_GETLK = 36  # <asm-generic/fcntl.h>
 _DELETED = b" (deleted)"
 # Seconds for processes that end just after the command did, such as those of a pipe.
 GRACE = 0.5
@@ -192,13 +193,33 @@ def named(found: tuple[Process, ...]) -> str:
     return f"{found[0]}{more}"
 
 
+def is_locked(path: str, start: int = 0, size: int = 0) -> bool:
+    """Whether a runtime has what stands there in the file at `path` (to its end where `size` is 0)
+    open for writing: it then locks the partition's bytes. Raises OSError where the file cannot be
+    opened."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a file system without locks
+            answer = fcntl.fcntl(descriptor, _F_OFD_GETLK, lock_range(fcntl.F_RDLCK, start, size))
+            return bool(struct.unpack_from("h", answer)[0] != fcntl.F_UNLCK)
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def lock_range(kind: int, start: int, size: int) -> bytes:
+    """Returns a `struct flock` of the 64-bit kind (fcntl(2))."""
+    return struct.pack("hhqqi4x", kind, os.SEEK_SET, start, size, 0)
+
+
 def warning(path: str) -> str | None:
-    """Returns what to tell a user before something writes into the container at `path`; None
-    where nobody else does."""
+    """Returns what to tell a user before something writes into the container at `path`; None where
+    nobody else does, or where a run does: then the runtime refuses another one by itself."""
     found = writers(path)
-    if not found:
-        return None
-    return (
-        f"{path}: {who(found)} of an earlier run can still write into it: do not start another run "
-        "on it before that has ended, or files will be lost"
-    )
+    with suppress(OSError):
+        if found and not is_locked(path):
+            return (
+                f"{path}: {who(found)} of an earlier run can still write into it: end it before "
+                "another run writes there, for one of the two will lose files"
+            )
+    return None

@@ -7,6 +7,7 @@ import os
 import click
 
 from sifprov.annotate import annotate
+from sifprov.commands.warning import warn_of_writers
 from sifprov.errors import Exit
 from sifprov.model.annotation import make
 from sifprov.settings import load
@@ -49,6 +50,7 @@ def command(
     """
     place = load().metadata if metadata is None else metadata
     words = make(notes, tags, metrics)
+    warn_of_writers(container)
     done = annotate(container, words, record, os.path.abspath(place) if place else "")
     what = "run" if done.about.run else "making"
     click.echo(f"noted about the {what} {done.about.id}")

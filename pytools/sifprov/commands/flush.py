@@ -7,6 +7,7 @@ import json
 import click
 
 from sifprov.commands.progress import steps
+from sifprov.commands.warning import warn_of_writers
 from sifprov.errors import Exit
 from sifprov.flush import SCHEMA, Delivered, Item, drop, flush, listing
 from sifprov.model.canonical import Json, text_to_json
@@ -73,6 +74,7 @@ def _show(done: list[Delivered], quiet: bool) -> None:
         elif not one.targets:
             click.echo(f"nothing to record for {one.id}: its run changed no container")
         for target in one.targets:
+            warn_of_writers(target)
             if not quiet:
                 click.echo(f"recorded in {printable(target)}")
     if not done and not quiet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from sifprov.commands.warning import warn_of_writers
 from sifprov.errors import Exit
 from sifprov.runtime.find import find_runtime
 from sifprov.sign import sign
@@ -28,6 +29,7 @@ def command(container: str, key: str | None, records_only: bool, runtime: str | 
       sifprov sign output.sif
       sifprov sign --key 1 output.sif && singularity verify output.sif
     """
+    warn_of_writers(container)
     done = sign(container, find_runtime(runtime), key=key, records_only=records_only)
     if done.groups:
         click.echo("signed: group " + ", ".join(map(str, done.groups)))
