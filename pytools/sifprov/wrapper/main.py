@@ -65,6 +65,7 @@ def run(action: str, args: Sequence[str]) -> None:
             return
         if typed.ours.last("verbose") is not None:
             _show(prepared)
+        _warn_of_writers(prepared)
         words = _words(typed.ours)
         metadata = _metadata(typed.ours)
         process = Process(prepared.argv, prepared.environ)
@@ -75,6 +76,16 @@ def run(action: str, args: Sequence[str]) -> None:
         raise
     ended = _follow(process, begun(prepared, words, metadata, short.folders), short)
     end_as(ended.status)
+
+
+def _warn_of_writers(prepared: Prepared) -> None:
+    """Tells of containers that a process of an earlier run still writes, as the plugin does."""
+    from sifprov.survivors import warning
+
+    for path in [b.bind.source for b in prepared.binds if not b.read_only]:
+        text = warning(path)
+        if text:
+            warn(text)
 
 
 def _follow(process: Process, run: Run, short: Short) -> Ended:
