@@ -91,7 +91,7 @@ class Reader:
         value = self.json(name)
         if isinstance(value, str) and _TIME.fullmatch(value):
             try:
-                datetime.strptime(value[:19], "%Y-%m-%dT%H:%M:%S")
+                datetime.fromisoformat(value[:19])
                 return value
             except ValueError:
                 pass

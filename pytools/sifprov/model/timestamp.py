@@ -26,5 +26,5 @@ def from_seconds(seconds: int) -> str | None:
 def to_ns(text: str) -> int:
     """Reverses `from_ns` and `from_seconds`. The text is one that `Reader.time` has accepted."""
     whole, _, fraction = text.rstrip("Z").partition(".")
-    moment = datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    moment = datetime.fromisoformat(whole).replace(tzinfo=timezone.utc)
     return int(moment.timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0") if fraction else 0)
