@@ -11,12 +11,14 @@ from sifprov.sif.format import GROUP_MASK
 
 OBJECT_NAME = "metadata.json"
 BUNDLE_NAME = "metadata.bundle.json"
+LOG_NAME = "metadata.log.json"
 MAX_GROUP = ~GROUP_MASK & 0xFFFFFFFF
 
 
 # Every append asks this of every descriptor, so names are compared as they stand there.
 _BUNDLE = BUNDLE_NAME.encode("ascii") + b"\0"
 _OURS = (OBJECT_NAME.encode("ascii") + b"\0", _BUNDLE)
+_LOG = LOG_NAME.encode("ascii") + b"\0"
 
 
 def is_bundle(item: Descriptor) -> bool:
@@ -27,6 +29,11 @@ def is_bundle(item: Descriptor) -> bool:
 def is_ours(item: Descriptor) -> bool:
     """Whether an object goes by the name of a record or a bundle; its content has the last word."""
     return item.name.startswith(_OURS) and item.datatype == DataType.JSON
+
+
+def is_log(item: Descriptor) -> bool:
+    """Whether an object goes by the name of an application's output, which a record names."""
+    return item.name.startswith(_LOG) and item.datatype == DataType.JSON
 
 
 def by_offset(image: Image) -> list[Descriptor]:
@@ -44,11 +51,12 @@ def signed_groups(image: Image) -> set[int]:
 
 
 def open_group(image: Image) -> int:
-    """Returns the group of the next record: one of records only, and never one that is signed."""
+    """Returns the group of the next record: one of records and logs only, and never one that is
+    signed."""
     signed = signed_groups(image)
-    ours = {d.group for d in image.descriptors if is_ours(d)}
+    ours = {d.group for d in image.descriptors if is_ours(d) or is_log(d)}
     for group in sorted(ours - signed - {0}, reverse=True):
-        if all(is_ours(d) for d in image.descriptors if d.group == group):
+        if all(is_ours(d) or is_log(d) for d in image.descriptors if d.group == group):
             return group
     # A signature may speak of a group whose last object was deleted.
     taken = {d.group for d in image.descriptors} | signed

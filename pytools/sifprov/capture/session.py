@@ -22,6 +22,7 @@ from sifprov.capture.deliver import Written, deliver
 from sifprov.capture.facts import early
 from sifprov.capture.folders import folder_outputs
 from sifprov.capture.late import application_as_it_was, as_it_was
+from sifprov.capture.log import store
 from sifprov.capture.run import describe_run, words_of
 from sifprov.changes import changed_outside
 from sifprov.content import Deadline, Tree
@@ -32,7 +33,7 @@ from sifprov.model.record import NOT_STARTED, OUTPUT, UNKNOWN, Container, Record
 from sifprov.model.request import CaptureEnd, CaptureRequest
 from sifprov.model.timestamp import from_ns, to_ns
 from sifprov.parallel import run_all
-from sifprov.placement import metadata_of, place_for
+from sifprov.placement import Place, metadata_of, place_for
 from sifprov.settings import Settings, load_or_default
 from sifprov.version import VERSION
 
@@ -153,10 +154,11 @@ def finish(
         replays=replays,
         annotation=words_of(request),
     )
+    kept = request.log() if request.log else b""
     written = tuple(
         deliver(
-            place_for(c, metadata),
-            replace(record, container=c.uuid),
+            (place := place_for(c, metadata)),
+            _with_log(replace(record, container=c.uuid), place, kept),
             once=late,
             near=os.path.dirname(c.path),
         )
@@ -167,3 +169,12 @@ def finish(
     told = data if end.outcome != UNKNOWN else ()
     started.cache.settle(live=live)
     return Finished(written, data, tuple(text for b in told if (text := warning(b))))
+
+
+def _with_log(record: Record, place: Place, log: bytes) -> Record:
+    """Keeps the output where the record will be, and names it there."""
+    if not log or record.run is None:
+        return record
+    found = {f.name: f for f in (*record.run.facts, store(place, record.container, log))}
+    facts = tuple(found[name] for name in sorted(found))
+    return replace(record, run=replace(record.run, facts=facts))

@@ -64,6 +64,9 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Put the records there, not into the outputs [default: $SIFPROV_METADATA, or the"
         " setting].",
     ),
+    click.option(
+        "--log", is_flag=True, help="Keep what the application prints, see 'sifprov log'."
+    ),
     click.option("--note", multiple=True, metavar="TEXT", help="A note for the record."),
     click.option("--tag", multiple=True, metavar="KEY=VALUE", help="A tag for the record."),
     click.option(

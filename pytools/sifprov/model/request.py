@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 
 from sifprov.errors import RecordError
 from sifprov.frozen import dataclass
@@ -58,7 +59,8 @@ class CaptureRequest:
     """A run that begins.
 
     `variables` are for the helper alone: words of the user, the batch job, options of the runtime.
-    `annotation` holds the user's words where they were given otherwise.
+    `annotation` holds the user's words where they were given otherwise. `log` returns, once the run
+    has ended, what the application printed (model/log.py), where that is kept.
     `metadata` is the absolute path of what takes the records instead of the outputs: empty for
     nothing, whatever the settings say, and None where only they are to be asked.
     """
@@ -81,6 +83,7 @@ class CaptureRequest:
     folders: tuple[Folder, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
     annotation: Annotation | None = None
+    log: Callable[[], bytes] | None = None
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,8 @@ def fact_lines(run: Run) -> Iterator[str]:
     log = facts.get("log")
     if isinstance(log, Mapping) and isinstance(log.get("bytes"), int):
         cut = log.get("cut")
-        cut = f", {size(cut)} cut out of them" if isinstance(cut, int) and cut > 0 else ""
-        yield f"output kept: {size(_count(log, 'bytes') or 0)}{cut} ('sifprov trail --log')"
+        cut = f", of which {size(cut)} were not kept" if isinstance(cut, int) and cut > 0 else ""
+        yield f"printed {size(_count(log, 'bytes') or 0)}{cut} ('sifprov log' shows it)"
 
 
 def _used(value: Json) -> Iterator[str]:

@@ -28,6 +28,7 @@ OPTIONS: dict[str, bool] = {
     "note": True,
     "tag": True,
     "metric": True,
+    "log": False,
     "metadata": True,
 }
 

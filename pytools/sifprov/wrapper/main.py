@@ -14,8 +14,10 @@ from sifprov.wrapper.supervise import Ended, Process, become, end_as
 
 if TYPE_CHECKING:
     from sifprov.model.annotation import Annotation
+    from sifprov.wrapper.tee import Tee
 
 FAILED = 255
+_NO = ("", "0", "no", "false")
 # A shell function hands on all that was typed behind the runtime's name (`shell-init`).
 LINE = "--line"
 
@@ -68,13 +70,15 @@ def run(action: str, args: Sequence[str]) -> None:
         _warn_of_writers(prepared)
         words = _words(typed.ours)
         metadata = _metadata(typed.ours)
-        process = Process(prepared.argv, prepared.environ)
+        tee = _tee(typed.ours, environ)
+        process = Process(prepared.argv, prepared.environ, tee)
     except BaseException as error:
         remove(short.made)
         if isinstance(error, OSError):
             raise SifprovError(f"{typed.argv[0]}: {error.strerror or error}") from error
         raise
-    ended = _follow(process, begun(prepared, words, metadata, short.folders), short)
+    run = begun(prepared, words, metadata, short.folders)
+    ended = _follow(process, run._replace(log=tee.log if tee else None), short, tee)
     end_as(ended.status)
 
 
@@ -88,7 +92,7 @@ def _warn_of_writers(prepared: Prepared) -> None:
             warn(text)
 
 
-def _follow(process: Process, run: Run, short: Short) -> Ended:
+def _follow(process: Process, run: Run, short: Short, tee: Tee | None) -> Ended:
     try:
         recorder = Recorder(run)
     except OSError as error:
@@ -96,6 +100,8 @@ def _follow(process: Process, run: Run, short: Short) -> Ended:
         keep(run, end_line(ended), f"cannot start the recorder: {error.strerror}")
         return ended
     ended = process.wait()
+    if tee and not tee.close():
+        warn("the application's output was not kept")
     recorded = recorder.finish(ended)
     if short.made and ended.started.started is False:
         remove(short.made)
@@ -113,6 +119,16 @@ def _words(ours: Ours) -> Annotation | None:
     from sifprov.model.annotation import make
 
     return make(notes, tags, metrics)
+
+
+def _tee(ours: Ours, environ: dict[str, str]) -> Tee | None:
+    """Starts the relay of the output where it is to be kept. Raises OSError, SifprovError."""
+    if ours.last("log") is None and environ.get("SIFPROV_LOG", "").lower() in _NO:
+        return None
+    from sifprov.settings import load
+    from sifprov.wrapper.tee import Tee
+
+    return Tee(load(environ).log_bytes)
 
 
 def _metadata(ours: Ours) -> str | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import BinaryIO
-from uuid import uuid4
 
 from sifprov import helper, spool
 from sifprov.capture.facts.isolation import of_command_line, with_names
@@ -27,20 +27,16 @@ def record(run: Run, orders: BinaryIO) -> int:
     return helper.guarded(lambda: helper.follow(request_of(run), orders, live=run.instance))
 
 
-def keep_request(run: Run, line: bytes) -> None:
-    """Puts a run that could not be recorded into the spool. Raises FileError, OSError."""
-    data = dump_request(request_of(run)) + line
-    where = spool.folder()
-    os.makedirs(where, mode=0o700, exist_ok=True)
-    path = os.path.join(where, f"{uuid4()}{spool.REQUEST}")
-    # The name appears with the whole content, so that a flush never reads half of it.
-    part = path + ".part"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    with open(os.open(part, flags, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(part, path)
+def _read_log(number: int) -> bytes:
+    return os.pread(number, os.fstat(number).st_size, 0)
+
+
+def keep_request(run: Run, line: bytes) -> str:
+    """Puts a run that could not be recorded into the spool. Returns the words that say how it is
+    delivered. Raises FileError."""
+    request = request_of(run)
+    near = next((os.path.dirname(i.path) for i in request.images if i.writable), None)
+    return spool.how_to_flush(spool.save_request(dump_request(request) + line, near))
 
 
 def request_of(run: Run) -> CaptureRequest:
@@ -67,6 +63,7 @@ def request_of(run: Run) -> CaptureRequest:
         facts=(isolation,),
         variables=pick(outside, FOR_HELPER),
         annotation=run.words,
+        log=None if run.log is None else partial(_read_log, run.log),
         metadata=run.metadata,
         folders=tuple(Folder(source, place) for source, place in run.folders),
     )

@@ -30,6 +30,8 @@ _MARGIN = 10
 # An interrupt this soon after the end is the one that ended the application.
 _SAME_KEY = 0.3
 _MAX_MESSAGE = 4096
+# The recorder's own number of the file with the output.
+LOG_FILE = 3
 _BLOCK = 512  # what getrusage counts in
 _RUNNING = b'{"event":"running"}\n'
 # Ending on these signals is not ours to delay.
@@ -41,7 +43,8 @@ class Run(NamedTuple):
     """A run that has begun: `started_ns` is nanoseconds since 1970, `words` are the user's.
 
     `metadata` is what takes the records, None where the settings say so, and `folders` are plain
-    folders that count as outputs, each with the place where it is bound.
+    folders that count as outputs, each with the place where it is bound. `log` is the file that
+    will hold the application's output.
     """
 
     prepared: Prepared
@@ -51,6 +54,7 @@ class Run(NamedTuple):
     words: Annotation | None = None
     metadata: str | None = None
     folders: tuple[tuple[str, str], ...] = ()
+    log: int | None = None
 
     @property
     def instance(self) -> bool:
@@ -151,11 +155,14 @@ def _be_recorder(run: Run, orders: int, message: int) -> None:
         for number in _IGNORED:
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
+        log = run.log
+        run = run if log is None else run._replace(log=LOG_FILE)
         # Whoever waits for the end of a pipe of ours, or for a lock, waits for the run, not for us.
         null = os.open(os.devnull, os.O_RDWR)
-        for wanted, descriptor in enumerate((orders, null, message)):
+        ours = [orders, null, message, *([] if log is None else [log])]
+        for wanted, descriptor in enumerate(ours):
             os.dup2(descriptor, wanted)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        os.closerange(len(ours), os.sysconf("SC_OPEN_MAX"))
         from sifprov.wrapper.record import record
 
         sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
@@ -213,11 +220,11 @@ def keep(run: Run, line: bytes, why: str) -> None:
     try:
         from sifprov.wrapper.record import keep_request
 
-        keep_request(run, line)
+        how = keep_request(run, line)
     except Exception as error:
         warn(f"this run was not recorded ({why}), nor kept for later ({error})")
         return
-    warn(f"this run was not recorded ({why}); 'sifprov flush' will try again")
+    warn(f"this run was not recorded ({why}); {how}")
 
 
 def warn(text: str) -> None:

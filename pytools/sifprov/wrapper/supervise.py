@@ -13,9 +13,12 @@ import resource
 import signal
 import time
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sifprov.wrapper.starts import Starts, Verdict
+
+if TYPE_CHECKING:
+    from sifprov.wrapper.tee import Tee
 
 # From <asm-generic/siginfo.h>: a signal that the kernel made, for a terminal.
 _SI_KERNEL = 0x80
@@ -50,21 +53,27 @@ class Ended(NamedTuple):
 class Process:
     """A runtime that runs. From its making on, no signal but KILL and STOP ends us."""
 
-    def __init__(self, argv: tuple[str, ...], environ: Mapping[str, str]) -> None:
-        """Starts `argv`, whose first word is a path. Raises OSError."""
+    def __init__(
+        self, argv: tuple[str, ...], environ: Mapping[str, str], tee: Tee | None = None
+    ) -> None:
+        """Starts `argv`, whose first word is a path; `tee` gets its output. Raises OSError."""
+        self._tee = tee
+        files = [(os.POSIX_SPAWN_DUP2, n, wanted) for wanted, n in tee.files.items()] if tee else []
         # Were it ignored, no child could be waited for.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self.mask = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
         self._starts = Starts()
         try:
             self.pid = os.posix_spawn(
-                argv[0], argv, environ, setsigmask=self.mask, setsigdef=_PYTHONS
+                argv[0], argv, environ, file_actions=files, setsigmask=self.mask, setsigdef=_PYTHONS
             )
         except BaseException:
             self._starts.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
             raise
         self._starts.began(self.pid)
+        if tee:
+            tee.started()
 
     def wait(self) -> Ended:
         """Waits for its end, and does with signals what they are for."""
@@ -83,6 +92,10 @@ class Process:
                 ended = self._look()
                 if ended:
                     return ended
+            elif info.si_signo == signal.SIGWINCH and self._tee:
+                # The runtime's terminal is another than the one that was resized.
+                self._tee.resize()
+                os.kill(self.pid, signal.SIGWINCH)
             elif info.si_code != _SI_KERNEL or info.si_signo not in _TERMINALS:
                 os.kill(self.pid, info.si_signo)
 
