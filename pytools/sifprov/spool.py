@@ -15,7 +15,7 @@ import pwd
 import shlex
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
@@ -130,8 +130,20 @@ def save(
         "schema": SCHEMA,
         "target": text_to_json(target),
     }
-    data = dumps(document)
-    name = f"{uuid4()}{RECORD}"
+    return _keep(dumps(document), RECORD, near, already=lambda where: _same(where, target, record))
+
+
+def save_request(lines: bytes, near: str | None = None) -> str:
+    """Keeps a capture request, its first and its last line; returns the file's path.
+
+    `near` is a folder to try when no spool takes it. Raises FileError.
+    """
+    return _keep(lines, REQUEST, near, lambda where: None)
+
+
+def _keep(data: bytes, suffix: str, near: str | None, already: Callable[[str], str | None]) -> str:
+    """Writes a file into the first place that takes it; `already` names one that is there."""
+    name = f"{uuid4()}{suffix}"
     places = [(where, name) for where in folders()]
     places += [(near, PREFIX + name)] if near else []
     problems = []
@@ -141,7 +153,7 @@ def save(
             if where != near:
                 os.makedirs(where, mode=0o700, exist_ok=True)
                 _check_own(where)
-                found = _same(where, target, record)
+                found = already(where)
                 if found:
                     return found
             _write(path, data)
