@@ -1,0 +1,207 @@
+"""The digest cache on containers that the kernel has mounted, as a run has them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sifprov.create import create_data
+from tests.real.harness import ROOT
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="mounting needs root")
+
+# In a mount namespace of its own: whatever happens, nothing stays mounted.
+BEGINNING = """
+import mmap, os, subprocess, sys, time
+from sifprov import content, digestcache
+from sifprov.content import Deadline, scan_folder
+from sifprov.digestcache import DigestCache
+from sifprov.identity import identify
+from sifprov.settings import Settings
+
+digestcache.RACY_NS = 50_000_000
+path, point, home = sys.argv[1:]
+part = identify(path).partition
+large = f"{point}/Outputs/large"
+opened = []
+read = content._read_file
+
+def noting(name, folder):
+    opened.append(name)
+    return read(name, folder)
+
+content._read_file = noting
+
+def mount(*options):
+    argv = ["mount", "-o", ",".join(["loop", f"offset={part.offset}", *options]), path, point]
+    subprocess.run(argv, check=True)
+
+def umount():
+    subprocess.run(["umount", point], check=True)
+
+def scan(before, **settings):
+    "What the helper finds, and which files it opened for that."
+    cache = DigestCache(Settings(**settings), {"HOME": home})
+    found = cache.changing(path, part, Deadline(), mount=point, before_ns=before)
+    cache.settle(live=True)
+    names = sorted(opened)
+    opened.clear()
+    truth = scan_folder(point, Deadline())
+    opened.clear()
+    assert found == truth, (found.digest, truth.digest)
+    return names
+
+def run(change):
+    "A run that makes a change; which files were opened after it."
+    before = os.stat(path).st_ctime_ns
+    mount()
+    change()
+    time.sleep(0.1)
+    names = scan(before)
+    umount()
+    return names
+
+def write(name, text="x"):
+    with open(f"{point}/Outputs/{name}", "w") as file:
+        file.write(text)
+
+everything = [b"large", b"small"]
+assert run(lambda: None) == everything
+"""
+
+
+def in_namespace(tmp_path: Path, script: str) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "small").write_bytes(b"small")
+    (source / "large").write_bytes(os.urandom(1 << 20) * 20)
+    path = tmp_path / "out.sif"
+    create_data(str(path), mount="/Outputs", source=str(source), role="output", free=32 << 20)
+    (tmp_path / "point").mkdir()
+    (tmp_path / "home").mkdir()
+    done = subprocess.run(
+        ["unshare", "-m", sys.executable, "-c", BEGINNING + script, path, tmp_path / "point",
+         tmp_path / "home"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "pytools")},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_unchanged_files_are_not_opened(tmp_path: Path) -> None:
+    in_namespace(
+        tmp_path,
+        """
+assert run(lambda: write("new")) == [b"new"]
+assert run(lambda: os.rename(f"{point}/Outputs/new", f"{point}/Outputs/newer")) == [b"newer"]
+assert run(lambda: os.chmod(large, 0o755)) == [b"large"]
+assert run(lambda: None) == []
+before = os.stat(path).st_ctime_ns
+mount()
+assert scan(before, digest="full") == sorted([*everything, b"newer"])
+assert scan(None) == sorted([*everything, b"newer"])
+umount()
+""",
+    )
+
+
+def test_every_way_to_change_a_file_is_noticed(tmp_path: Path) -> None:
+    in_namespace(
+        tmp_path,
+        """
+def times_back(change):
+    def both():
+        before = os.stat(large)
+        change()
+        os.utime(large, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert os.stat(large).st_mtime_ns == before.st_mtime_ns
+    return both
+
+def by_write():
+    with open(large, "r+b") as file:
+        file.write(b"y")
+
+def by_mapping():
+    with open(large, "r+b") as file, mmap.mmap(file.fileno(), 0) as view:
+        view[5_000_000] ^= 1
+
+def by_another_name():
+    os.link(large, f"{point}/Outputs/also")
+    by_write()
+    os.unlink(f"{point}/Outputs/also")
+
+def by_replacing():
+    with open(large, "rb") as file:
+        data = file.read()
+    write("other")
+    with open(f"{point}/Outputs/other", "wb") as file:
+        file.write(b"z" + data[1:])
+    os.rename(f"{point}/Outputs/other", large)
+
+for change in (by_write, by_mapping, by_another_name, by_replacing):
+    assert run(times_back(change)) == [b"large"], change
+""",
+    )
+
+
+def test_a_mapping_that_was_dirty_before_is_noticed(tmp_path: Path) -> None:
+    """The kernel changes the ctime only when a clean page is first written to."""
+    in_namespace(
+        tmp_path,
+        """
+before = os.stat(path).st_ctime_ns
+mount()
+with open(large, "r+b") as file, mmap.mmap(file.fileno(), 0) as view:
+    view[0] ^= 1
+    time.sleep(0.1)
+    assert scan(before) == [b"large"]
+    assert scan(before) == []
+    view[1] ^= 1
+    assert scan(before) == [b"large"]
+umount()
+""",
+    )
+
+
+def test_a_write_past_the_file_system_is_noticed(tmp_path: Path) -> None:
+    in_namespace(
+        tmp_path,
+        """
+time.sleep(2 * digestcache.UNMOUNT_NS / 1e9)
+status = os.stat(path)
+with open(path, "r+b", buffering=0) as file:
+    at = part.offset + part.size // 2
+    byte = os.pread(file.fileno(), 1, at)
+    os.pwrite(file.fileno(), bytes([byte[0] ^ 1]), at)
+os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+assert run(lambda: None) == everything
+""",
+    )
+
+
+def test_a_read_only_mount_changes_nothing_and_another_does(tmp_path: Path) -> None:
+    in_namespace(
+        tmp_path,
+        """
+time.sleep(0.1)
+def tree():
+    cache = DigestCache(Settings(), {"HOME": home})
+    found = cache.tree(path, part, Deadline())
+    cache.save()
+    return type(found).__name__
+
+assert tree() == "Tree"
+mount("ro")
+umount()
+assert tree() == "Known"
+mount()
+umount()
+time.sleep(0.1)
+assert tree() == "Tree"
+assert tree() == "Known"
+""",
+    )
