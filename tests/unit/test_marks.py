@@ -116,7 +116,7 @@ def test_a_process_that_still_writes(folder: Path, monkeypatch: pytest.MonkeyPat
     it = entry(found, "out.sif")
     assert it.marks == ("provisional",)
     assert it.digest
-    assert it.reason == "process 7 (sh) was still writing when this was read"
+    assert it.reason == "process 7 (sh) could still write into it when this was read"
     (warned,) = finished.warnings
     assert str(folder / "out.sif") in warned
     assert entry(found, "in.sif").marks == ()

@@ -188,7 +188,10 @@ def after(
             held="the application",
         )
     held = _held(bound, point, live=live) if end.outcome != NOT_STARTED else None
-    return replace(with_content(bound, deadline, cache, live=live), held=held)
+    bound = replace(with_content(bound, deadline, cache, live=live), held=held)
+    if held and bound.tree is None:
+        bound = replace(bound, reason=f"{held} could still write into it, and kept it from us")
+    return bound
 
 
 def role_of(bound: Bound, began: int) -> str:
@@ -210,7 +213,7 @@ def data_container(bound: Bound, role: str) -> Container:
         # Its content is not what the application saw in its place.
         digest, reason = None, f"not what the application saw: {bound.led.reason}"
     elif bound.held and digest:
-        reason = f"{bound.held} was still writing when this was read"
+        reason = f"{bound.held} could still write into it when this was read"
     return replace(
         describe(role, bound.identity, digest),
         reason=reason,
@@ -227,6 +230,6 @@ def warning(bound: Bound) -> str | None:
     if not bound.held:
         return None
     return (
-        f"{bound.identity.path}: {bound.held} is still writing into it, so what was recorded is "
+        f"{bound.identity.path}: {bound.held} can still write into it, so what was recorded is "
         "provisional; end it before another run, or files will be lost"
     )

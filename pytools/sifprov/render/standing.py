@@ -27,8 +27,8 @@ def mark_lines(container: Container) -> Iterator[str]:
     """Yields what the record says is special about a container."""
     for mark in container.marks:
         if mark == PROVISIONAL:
-            why = container.reason or "a process of the run was still writing"
-            yield _MARKED[mark] + printable(why)
+            why = container.reason if container.digest else None
+            yield _MARKED[mark] + printable(why or "more can have been written afterwards")
         elif mark in _MARKED:
             yield _MARKED[mark]
 
