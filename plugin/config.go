@@ -25,6 +25,7 @@ type config struct {
 	ROInputs       bool     `json:"ro_inputs"`
 	Timeout        int      `json:"timeout_seconds"`
 	RuntimeVersion string   `json:"runtime_version"`
+	SiteLog        *siteLog `json:"site_log"`
 }
 
 // defaultConfig serves where there is no configuration to trust: it names no helper.
@@ -79,6 +80,9 @@ func (c config) validate(t trust) error {
 	}
 	if c.Timeout < 1 || c.Timeout > maxTimeout {
 		return fmt.Errorf("timeout_seconds: %d is not within 1 and %d", c.Timeout, maxTimeout)
+	}
+	if err := c.SiteLog.validate(); err != nil {
+		return err
 	}
 	for i, word := range c.Helper {
 		if strings.IndexByte(word, 0) >= 0 {

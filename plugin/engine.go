@@ -170,16 +170,28 @@ func changedAt(path string) string {
 }
 
 // gather returns what the command-line process knows of the run, and a function that puts the
-// marked binds in place; nil for a run that is not to be recorded.
+// marked binds in place; nil for a run that is neither to be recorded nor for the site log.
 func gather(engineConfig any, nameVariable string, started time.Time) (*stash, func()) {
 	view := viewEngine(engineConfig)
-	// Joining an instance binds nothing.
-	if capturedAlready() || !view.bindsImage() || strings.HasPrefix(view.text("Image"), "instance://") {
+	// Joining an instance binds nothing, and nobody watches it end.
+	if strings.HasPrefix(view.text("Image"), "instance://") {
 		return nil, nil
 	}
 	conf, _ := trustedConfig() // the starter reads it again, and tells what is wrong
+	return gatherBy(conf, view, nameVariable, started)
+}
+
+func gatherBy(conf config, view engineView, nameVariable string, started time.Time) (*stash, func()) {
+	onlyLog := capturedAlready() || !view.bindsImage()
+	if onlyLog && conf.SiteLog == nil {
+		return nil, nil
+	}
 	st := newStash(started, append(conf.Environment, userEnvironment(os.Getenv)...))
 	st.Image = []byte(givenImage(view.text("Image"), view.imageName(nameVariable), os.Args, string(st.Cwd)))
+	if st.OnlyLog = onlyLog; onlyLog {
+		st.Binds, st.Environment = []bindEntry{}, nil
+		return &st, func() {}
+	}
 	var use func()
 	st.Binds, use = view.markInputs(conf.ROInputs)
 	warnOfWriters(st.Binds, warnUser)
@@ -190,7 +202,7 @@ func gather(engineConfig any, nameVariable string, started time.Time) (*stash, f
 // nil after telling the user that it does not.
 func (s stash) encode(engineSize int) []byte {
 	data := s.fit(roomForStash(engineSize, stackLimit()))
-	if data == nil {
+	if data == nil && !s.OnlyLog {
 		warnUser(warning("this run will not be recorded: its command line and environment leave no room"))
 	}
 	return data
@@ -223,6 +235,8 @@ func (s stash) record(engineConfig any, runtime component) *recorder {
 		home:  string(s.Home),
 		state: string(s.State),
 		warn:  warnUser,
+
+		onlyLog: s.OnlyLog,
 	})
 }
 

@@ -103,6 +103,8 @@ func TestLoadConfig(t *testing.T) {
 		{`"-I"`, `"` + dir + `/evil.py"`, "helper[1]: "},
 		{`"-I"`, `"a\u0000b"`, "helper[1]: holds a NUL"},
 		{": 7", ": 0", "timeout_seconds: "},
+		{"{", `{"site_log": {"to": "dev/log"}, `, "site_log: "},
+		{"{", `{"site_log": {"to": "/dev/../log"}, `, "site_log: "},
 		{": 7", ": 1000000000", "timeout_seconds: "},
 		{"{", "[", "sifprov.json: "},
 		{"{", strings.Repeat(" ", 1<<16) + "{", "longer than"},
@@ -115,6 +117,10 @@ func TestLoadConfig(t *testing.T) {
 		if c.Helper != nil || c.Timeout != defaultConfig().Timeout {
 			t.Errorf("%s for %s: not the default: %+v", bad.to, bad.from, c)
 		}
+	}
+	write(t, path, strings.Replace(good, "{", `{"site_log": {"to": "/dev/log", "argv": true}, `, 1), 0o644)
+	if c, err = loadConfig(tr, path); err != nil || c.SiteLog == nil || *c.SiteLog != (siteLog{"/dev/log", true}) {
+		t.Errorf("%v %+v", err, c.SiteLog)
 	}
 	write(t, path, good, 0o664)
 	if _, err := loadConfig(tr, path); err == nil {

@@ -14,8 +14,10 @@ const (
 	// timeoutMargin is what the helper gets beyond the time it gives itself.
 	timeoutMargin = 10 * time.Second
 	// killGrace bounds the wait for a killed helper, writeGrace one for the user's disk or terminal.
-	killGrace  = 2 * time.Second
-	writeGrace = 10 * time.Second
+	killGrace = 2 * time.Second
+	// logPatience bounds the wait for a run's line in the site log.
+	logPatience = 5 * time.Second
+	writeGrace  = 10 * time.Second
 	// sameKey: an interrupt this soon after the end is the one that ended the container.
 	sameKey = 300 * time.Millisecond
 	// maxMessage is what is read of a helper's standard error.
@@ -30,6 +32,9 @@ type job struct {
 	home  string                 // where the spool is,
 	state string                 // or, before that, here; may be empty
 	warn  func(string)
+	// onlyLog: a line in the site log is all that is to be had of this run. Nothing of it goes to the
+	// spool, and its user is told nothing.
+	onlyLog bool
 }
 
 // recorder runs the helper beside the container. Its methods do nothing on nil.
@@ -72,7 +77,7 @@ func startRecorder(j job) *recorder {
 func (r *recorder) run() outcome {
 	conf, confErr := r.job.load()
 	start := r.job.start
-	start.Timeout = conf.Timeout
+	start.Timeout, start.SiteLog = conf.Timeout, conf.SiteLog
 	if conf.RuntimeVersion != "" {
 		start.Runtime.Version = conf.RuntimeVersion
 	}
@@ -97,6 +102,9 @@ func (r *recorder) run() outcome {
 		return outcome{err: fmt.Errorf("cannot start the helper: %w", err)}
 	}
 	p.bound = time.Duration(conf.Timeout)*time.Second + timeoutMargin
+	if r.job.onlyLog {
+		p.bound = logPatience
+	}
 	r.ran <- p
 	exited := make(chan outcome, 1)
 	go func() { exited <- p.outcome() }()
@@ -186,13 +194,13 @@ func (r *recorder) finish(e endEvent, signals <-chan os.Signal) {
 		line, _ := r.job.start.kept().line()
 		r.lines = append(line, e.line()...)
 	}
-	if out.err == nil {
-		if out.message != "" {
-			r.say(out.message)
-		}
-		return
+	switch {
+	case r.job.onlyLog:
+	case out.err != nil:
+		r.keep(out.err)
+	case out.message != "":
+		r.say(out.message)
 	}
-	r.keep(out.err)
 }
 
 // await returns the helper's outcome; ok is false when its goroutine still runs.

@@ -20,6 +20,8 @@ type trial struct {
 	timeout  int
 	during   func(chan os.Signal)
 	status   syscall.WaitStatus
+	onlyLog  bool
+	siteLog  *siteLog
 	warnings []string
 	spooled  []string
 	took     time.Duration
@@ -40,10 +42,11 @@ func (tr *trial) run(t *testing.T) {
 	rec := startRecorder(job{
 		start: startEvent{Argv: byteStrings([]string{"a", "b\xff"}), Timeout: 300},
 		load: func() (config, error) {
-			return config{Helper: tr.helper, Timeout: tr.timeout}, tr.confErr
+			return config{Helper: tr.helper, Timeout: tr.timeout, SiteLog: tr.siteLog}, tr.confErr
 		},
-		home: home,
-		warn: func(line string) { warned <- line },
+		home:    home,
+		onlyLog: tr.onlyLog,
+		warn:    func(line string) { warned <- line },
 	})
 	if tr.during != nil {
 		go tr.during(signals)

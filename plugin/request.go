@@ -57,6 +57,7 @@ type startEvent struct {
 	Instance    bool              `json:"instance"`
 	Fakeroot    bool              `json:"fakeroot"`
 	Timeout     int               `json:"timeout_seconds"`
+	SiteLog     *siteLog          `json:"site_log,omitempty"`
 }
 
 // runningLine tells that the container's process runs. Where no end follows, it parts a run of

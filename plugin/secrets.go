@@ -73,5 +73,6 @@ func withoutSecrets(variables map[string]string) map[string]string {
 func (e startEvent) kept() startEvent {
 	e.Argv, e.Command = hide(e.Argv), hide(e.Command)
 	e.Environment = withoutSecrets(e.Environment)
+	e.SiteLog = nil // what is delivered later has been logged already
 	return e
 }

@@ -22,6 +22,7 @@ type stash struct {
 	Metadata    []byte            `json:"metadata"`
 	Image       []byte            `json:"image"`
 	Binds       []bindEntry       `json:"binds"`
+	OnlyLog     bool              `json:"only_log,omitempty"` // see job
 }
 
 // The engine configuration travels as environment variables of the starter. It has at most 8

@@ -17,7 +17,14 @@ from typing import BinaryIO
 from sifprov import capture
 from sifprov.content import Deadline
 from sifprov.errors import SifprovError
-from sifprov.model.request import LOST, CaptureRequest, is_running, parse_end, parse_request
+from sifprov.model.request import (
+    LOST,
+    CaptureEnd,
+    CaptureRequest,
+    is_running,
+    parse_end,
+    parse_request,
+)
 from sifprov.settings import load_or_default
 from sifprov.terminal import printable
 
@@ -30,7 +37,22 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
         signal.signal(number, signal.SIG_IGN)
     source = sys.stdin.buffer
-    return guarded(lambda: follow(parse_request(source.readline(MAX_LINE)), source, live=True))
+    return guarded(lambda: _serve(source.readline(MAX_LINE), source))
+
+
+def _serve(line: bytes, source: BinaryIO) -> int:
+    request = parse_request(line)
+    if b'"site_log"' not in line:
+        return follow(request, source, live=True)
+    from sifprov.sitelog import log_run, wanted  # only who wants it pays for it
+
+    log = wanted(line)
+
+    def on_end(end: CaptureEnd) -> None:
+        if log:
+            log_run(log, request, end)
+
+    return follow(request, source, live=True, on_end=on_end)
 
 
 def guarded(work: Callable[[], int]) -> int:
@@ -41,10 +63,18 @@ def guarded(work: Callable[[], int]) -> int:
         return _warn(str(error), 1)
 
 
-def follow(request: CaptureRequest, source: BinaryIO, *, live: bool) -> int:
+def follow(
+    request: CaptureRequest,
+    source: BinaryIO,
+    *,
+    live: bool,
+    on_end: Callable[[CaptureEnd], None] = lambda end: None,
+) -> int:
     """Records a run whose further lines come from `source`; `live` as in `capture.finish`.
 
-    Returns 0 when it was recorded, or changed no container. Raises SifprovError, OSError.
+    One without binds or folders is only followed to its end. `on_end` hears of the end before
+    anything is recorded. Returns 0 when it was recorded, or changed no container. Raises
+    SifprovError, OSError.
     """
     deadline = Deadline()
     lines: list[bytes] = []
@@ -61,11 +91,15 @@ def follow(request: CaptureRequest, source: BinaryIO, *, live: bool) -> int:
     waiter = threading.Thread(target=wait_for_end, daemon=True)
     waiter.start()
     settings = load_or_default({**os.environ, **dict(request.variables)})
-    started = capture.begin(request, deadline, settings=settings)
+    touches = bool(request.binds or request.folders)
+    started = capture.begin(request, deadline, settings=settings) if touches else None
     waiter.join()
     how = parse_end(lines[-1]) if lines else LOST
     if how.ended is None and len(lines) < 2:
         # The runtime gave up before anything ran in the container.
+        return 0
+    on_end(how)
+    if started is None:
         return 0
     finished = capture.finish(started, how, deadline, live=live)
     said, code = [*settings.warnings, *finished.warnings], 0

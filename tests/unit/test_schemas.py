@@ -33,11 +33,12 @@ from sifprov.content import make_tree, plain_entry
 from sifprov.doctor import diagnose
 from sifprov.locate import Found
 from sifprov.model.annotation import make as make_annotation
+from sifprov.model.canonical import Json
 from sifprov.model.fact import Fact
 from sifprov.model.record import ANNOTATE, NOT_STARTED, SIGNALED, UNKNOWN, Record, Replay
 from sifprov.model.request import parse_end, parse_request
 from sifprov.plan import Plan
-from sifprov.pluginadmin.payload import write_config
+from sifprov.pluginadmin.payload import site_log_of, write_config
 from sifprov.rerun import Verdict
 from sifprov.runtime.find import Runtime
 from sifprov.trail import read_trail
@@ -45,7 +46,7 @@ from sifprov.trail import read_trail
 FORMATS = (FOLDER.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
 NAMES = {
     "record", "capture-request", "plugin-config", "trail", "rerun", "spool", "plugin-status",
-    "layout", "bundle", "data-info", "data-ls", "doctor", "flush",
+    "layout", "bundle", "data-info", "data-ls", "doctor", "flush", "site-log",
 }  # fmt: skip
 
 
@@ -59,6 +60,7 @@ OPTIONAL = {
     "marks",
     "metadata",
     "mounts",
+    "site_log",
     "variables",
 }
 
@@ -187,12 +189,16 @@ def place(folder: Path) -> pluginadmin.Place:
     return pluginadmin.Place(runtime, folder, folder)
 
 
-def test_the_configuration_that_is_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("log", [None, {"argv": True, "to": "/dev/log"}])
+def test_the_configuration_that_is_written(tmp_path: Path, log: Json) -> None:
     where = place(tmp_path)
     where.folder.mkdir()
-    write_config(where, ["/usr/bin/python3", "-I", "-S", "/x/helper.py"])
+    assert site_log_of(where) is None
+    write_config(where, ["/usr/bin/python3", "-I", "-S", "/x/helper.py"], log)
     document = json.loads(where.config.read_bytes())
     assert problems("sifprov.plugin-config/1", document) == []
+    # The next installation keeps it.
+    assert site_log_of(where) == log
 
 
 @pytest.mark.parametrize("version", [None, "0.1.0"])

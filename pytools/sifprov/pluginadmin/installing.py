@@ -10,11 +10,13 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from sifprov.errors import SifprovError
+from sifprov.model.canonical import Json
 from sifprov.pluginadmin import payload, trial
 from sifprov.pluginadmin.installed import own_plugin, rivals
 from sifprov.pluginadmin.place import Place, run
 from sifprov.pluginadmin.states import Status, status
 from sifprov.pluginadmin.swap import only_one, put_aside
+from sifprov.sitelog import SiteLog
 
 
 class RivalError(SifprovError):
@@ -26,11 +28,13 @@ def install(
     *,
     python: str | None = None,
     try_it: bool = True,
+    site_log: SiteLog | None = None,
     on_step: Callable[[str], None] = lambda text: None,
 ) -> Status:
     """Compiles and installs the plugin, its helper and its configuration. Wants root.
 
-    With `try_it` a real run follows. Whatever fails, what was there before stands as it was.
+    `site_log` is where a line for each run goes; None keeps what is configured. With `try_it` a
+    real run follows. Whatever fails, what was there before stands as it was.
     Raises MissingError when something that it needs is not there or the runtime itself
     fails, RivalError, TrialError.
     """
@@ -50,11 +54,12 @@ def install(
         _make_root(place)
         with only_one(place):
             _refuse_rivals(place)
+            log = site_log.to_json() if site_log else payload.site_log_of(place)
             with put_aside(place):
                 on_step("trying the runtime")
                 flags = trial.run_bare(place, folder) if try_it else []
                 on_step("installing it")
-                script = _install(place, built, interpreter)
+                script = _install(place, built, interpreter, log)
                 on_step("trying it")
                 if try_it:
                     trial.run_recorded(place, folder, flags)
@@ -62,9 +67,9 @@ def install(
     return status(place)
 
 
-def _install(place: Place, built: Path, interpreter: str) -> Path:
+def _install(place: Place, built: Path, interpreter: str, site_log: Json) -> Path:
     script = payload.copy_helper(place, interpreter)
-    payload.write_config(place, [interpreter, "-I", "-S", str(script)])
+    payload.write_config(place, [interpreter, "-I", "-S", str(script)], site_log)
     # Last of all: from here on the runtime loads the plugin.
     payload.open_to_all(place)
     run([place.runtime.path, "plugin", "install", str(built)], "installing the plugin")
@@ -72,7 +77,18 @@ def _install(place: Place, built: Path, interpreter: str) -> Path:
     own = own_plugin(place.plugin_root)
     if own:
         own.path.chmod(0o644)
+        _sync(place.object, place.config, own.path, place.folder, place.plugin_root)
     return script
+
+
+def _sync(*paths: Path) -> None:
+    # Half an object after a power cut would make every run crash.
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def remove(place: Place) -> bool:

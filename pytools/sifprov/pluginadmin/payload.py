@@ -14,10 +14,12 @@ from pathlib import Path
 import pyext2fs
 import sifprov
 from sifprov.assets import asset_folder
-from sifprov.errors import FileError, MissingError
+from sifprov.errors import FileError, MissingError, SifprovError
+from sifprov.model.canonical import Json
 from sifprov.model.environment import DEFAULT
 from sifprov.pluginadmin.place import Place, read_conf, run
 from sifprov.pluginadmin.trusted import unreachable, untrusted
+from sifprov.sitelog import SiteLog
 from sifprov.version import VERSION
 
 CONFIG_SCHEMA = "sifprov.plugin-config/1"
@@ -149,16 +151,27 @@ def copy_helper(place: Place, interpreter: str) -> Path:
     return script
 
 
-def write_config(place: Place, helper: list[str]) -> None:
+def site_log_of(place: Place) -> Json:
+    """Returns what the configuration that is there says of the site log; None for nothing."""
+    try:
+        document = json.loads(place.config.read_bytes())
+        return SiteLog.from_json(document["site_log"], "site_log").to_json()
+    except (OSError, ValueError, TypeError, LookupError, SifprovError):
+        return None
+
+
+def write_config(place: Place, helper: list[str], site_log: Json = None) -> None:
     """Writes the plugin's configuration (docs/formats.md)."""
-    document = {
+    document: dict[str, Json] = {
         "environment": list(DEFAULT),
-        "helper": helper,
+        "helper": list(helper),
         "ro_inputs": True,
         "runtime_version": place.runtime.version,
         "schema": CONFIG_SCHEMA,
         "timeout_seconds": TIMEOUT,
     }
+    if site_log is not None:
+        document["site_log"] = site_log
     temporary = place.config.with_suffix(".tmp")
     temporary.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     temporary.replace(place.config)

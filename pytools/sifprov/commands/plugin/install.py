@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from sifprov import pluginadmin
@@ -11,6 +13,7 @@ from sifprov.commands.progress import steps
 from sifprov.errors import Exit
 from sifprov.pluginadmin import Place
 from sifprov.pluginadmin.machine import all_places, named_place, the_only
+from sifprov.sitelog import SiteLog
 
 
 @click.command("install")
@@ -26,6 +29,13 @@ from sifprov.pluginadmin.machine import all_places, named_place, the_only
 @click.option(
     "--if-installed", is_flag=True, help="Only where it is installed and not in order: for hooks."
 )
+@click.option(
+    "--site-log",
+    metavar="PATH",
+    help="Write a line for each run there: /dev/log, or a file of root's; 'none' ends it "
+    "[default: what is configured].",
+)
+@click.option("--site-log-argv", is_flag=True, help="With the command line, secrets hidden.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when all went well.")
 def command(
     runtime: str | None,
@@ -33,6 +43,8 @@ def command(
     python: str | None,
     no_trial: bool,
     if_installed: bool,
+    site_log: str | None,
+    site_log_argv: bool,
     quiet: bool,
 ) -> int:
     """Compile the plugin for a runtime and install it, with its helper. Wants root.
@@ -47,7 +59,9 @@ def command(
       sudo sifprov plugin install
       sudo sifprov plugin install --runtime /opt/singularity/bin/singularity
       sudo sifprov plugin install --all --if-installed
+      sudo sifprov plugin install --site-log /dev/log
     """
+    log = _site_log(site_log, site_log_argv)
     named = named_place(runtime)
     places = [named] if named else all_places()[0]
     if if_installed:
@@ -61,9 +75,21 @@ def command(
 
     def work(place: Place) -> Exit:
         with steps() as step:
-            state = pluginadmin.install(place, python=python, try_it=not no_trial, on_step=step)
+            state = pluginadmin.install(
+                place, python=python, try_it=not no_trial, site_log=log, on_step=step
+            )
         if not quiet or state.problems:
             show(state)
         return exit_code([state])
 
     return on_each(places, work)
+
+
+def _site_log(to: str | None, argv: bool) -> SiteLog | None:
+    if to is None:
+        if argv:
+            raise click.UsageError("--site-log-argv goes with --site-log")
+        return None
+    if to != "none" and (not os.path.isabs(to) or os.path.normpath(to) != to):
+        raise click.UsageError(f"--site-log: {to} is no absolute path")
+    return SiteLog("" if to == "none" else to, argv)
