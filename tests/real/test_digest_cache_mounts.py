@@ -205,3 +205,40 @@ assert tree() == "Tree"
 assert tree() == "Known"
 """,
     )
+
+
+FULL = """
+import errno, os, subprocess, sys
+from sifprov.digeststore import NAME, Store
+point = sys.argv[1]
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", point], check=True)
+folder = f"{point}/cache"
+store = Store(folder)
+store.put({b"small": b"value"})
+assert store.get(b"small") == b"value"
+store.put({b"large": bytes(1 << 20)})
+assert store.get(b"large") is None
+assert store.get(b"small") == b"value"
+with open(f"{point}/fill", "wb", buffering=0) as file:
+    try:
+        while True:
+            file.write(bytes(4096))
+    except OSError as error:
+        assert error.errno == errno.ENOSPC
+store.put({b"more": bytes(60_000)})
+store.close()
+again = Store(folder)
+assert again.get(b"small") == b"value"
+again.close()
+Store(f"{point}/other").put({b"key": b"value"})
+assert os.path.exists(f"{folder}/{NAME}")
+"""
+
+
+def test_a_full_disk_is_no_failure(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["unshare", "-m", sys.executable, "-c", FULL, tmp_path],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "pytools")},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
