@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from sifprov.errors import FileError
 from sifprov.sif.write import F_OFD_SETLK
-from sifprov.survivors import lock_range, loops
+from sifprov.survivors import lock_range, loops, who
 
 
 def refuse_users(path: str) -> None:
@@ -22,7 +22,7 @@ def refuse_users(path: str) -> None:
     """
     wanted = os.stat(path)
     for loop in loops(path):
-        raise _in_use(path, f"/dev/{loop.name}")
+        raise _in_use(path, who((loop,)))
     for folder in iglob("/proc/[0-9]*"):
         pid = int(folder.rpartition("/")[2])
         if pid != os.getpid() and _holds(folder, wanted):

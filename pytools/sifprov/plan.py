@@ -11,9 +11,11 @@ from sifprov.errors import MissingError, NoRecordError
 from sifprov.locate import Found, locate
 from sifprov.model.record import (
     APPLICATION,
+    CHANGED_OUTSIDE,
     FOLDER,
     INPUT,
     OUTPUT,
+    PROVISIONAL,
     SOURCE_OUTSIDE,
     Container,
     Record,
@@ -150,6 +152,14 @@ def _notes(path: str, record: Record, run: Run, runtime: Runtime) -> tuple[str, 
     now = f"{runtime.name} {runtime.version}"
     if now != f"{run.runtime_name} {run.runtime_version}":
         notes.append(f"runtime: {run.runtime_name} {run.runtime_version} then, {now} now")
+    for container in record.containers:
+        if PROVISIONAL in container.marks:
+            notes.append(
+                f"a process of the run could write into {container.name} after it was recorded; "
+                "the replay is compared with what is there now"
+            )
+        if CHANGED_OUTSIDE in container.marks:
+            notes.append(f"{container.name} had been changed by no recorded run before this one")
     if not os.path.isdir(run.cwd):
         notes.append(f"the recorded working directory {run.cwd} is not there; using {os.getcwd()}")
     return tuple(notes)

@@ -18,7 +18,16 @@ from sifprov.frozen import dataclass
 from sifprov.identity import identify
 from sifprov.locate import digest_now
 from sifprov.model.environment import allowed, pick
-from sifprov.model.record import EXITED, OUTPUT, SIGNALED, WRAPPER, Container, Replay, Run
+from sifprov.model.record import (
+    EXITED,
+    OUTPUT,
+    PROVISIONAL,
+    SIGNALED,
+    WRAPPER,
+    Container,
+    Replay,
+    Run,
+)
 from sifprov.model.request import Bind, BoundImage, CaptureEnd, CaptureRequest
 from sifprov.model.timestamp import from_ns
 from sifprov.plan import Plan
@@ -192,7 +201,9 @@ def _verdict(plan: Plan, code: int, finished: capture.Finished) -> Verdict:
     if first is None or second is None:
         raise FileError(f"{into}: its content cannot be read")
     changed = None
-    if recorded and recorded.digest and recorded.digest != digest:
+    # What a provisional record says was not the last word.
+    final = recorded and recorded.digest and PROVISIONAL not in recorded.marks
+    if recorded and final and recorded.digest != digest:
         changed = f"{plan.original}: its content is {digest}, not the recorded {recorded.digest}"
     spooled = next((w.warning for w in finished.written if w.warning), None)
     return Verdict(plan, into, code, compare(first, second), changed, second.digest, spooled)
