@@ -14,7 +14,8 @@ DEFAULT = (
 # What the helper looks at and no record holds as it is: the user's words about the run, the batch
 # job, and options of the runtime. The plugin has the same list (plugin/stash.go).
 FOR_HELPER = (
-    "SIFPROV_NOTE", "SIFPROV_TAGS", "SIFPROV_METRICS", "SIFPROV_LOG",
+    "SIFPROV_NOTE", "SIFPROV_TAGS", "SIFPROV_METRICS", "SIFPROV_LOG", "SIFPROV_DIGEST",
+    "SIFPROV_CACHE",
     "SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_STEP_ID", "SLURM_PROCID",
     "SLURM_CLUSTER_NAME",
     "PBS_JOBID", "PBS_ARRAY_INDEX", "PBS_ARRAYID", "LSB_JOBID", "LSB_JOBINDEX",
