@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from sifprov import placement
+from sifprov.content import Deadline, scan_folder
 from tests.real.conftest import tool
+from tests.real.harness import Finished
 from tests.real.job import COPY, Job
+from tests.real.wrapjob import WrapJob
 
 META = {"SIFPROV_METADATA": "meta.sif"}
 
@@ -156,3 +159,86 @@ def test_what_cannot_be_one_is_left_alone_and_the_record_waits(job: Job, what: s
     flushed = job.run([job.sifprov, "flush", "--search", "."], env=state).expect()
     assert f"recorded in {job.path(path)}" in flushed.stdout
     assert records(job, path)[0]["run"]["exit_code"] == 0
+
+
+def wrapped(job: WrapJob, *words: str) -> Finished:
+    return job.run(job.wrapped("exec", *words), env=job.env(), timeout=60)
+
+
+def test_a_plain_folder_has_its_records_beside_it(wrap_job: WrapJob) -> None:
+    job = wrap_job
+    job.run(["mkdir", "results"]).expect()
+    words = ["--in", "input.sif", "--out", "results/", job.app, "sh", "-c"]
+    for script in (COPY, "echo more >> /Outputs/copy.txt"):
+        assert "sifprov: " not in wrapped(job, *words, script).expect().stderr
+    sidecar = job.path("results.sifprov.jsonl")
+    assert len(sidecar.read_bytes().splitlines()) == 2
+    assert sidecar.stat().st_uid == job.path("results").stat().st_uid
+    found = trail(job, "results")["container"]
+    assert (found["kind"], found["path"]) == ("folder", str(job.path("results")))
+    first, second = (row["record"] for row in found["records"])
+    assert second["previous"] == found["records"][0]["digest"]
+    output = second["containers"][-1]
+    assert (output["role"], output["mount"], output["marks"]) == ("output", "/Outputs", ["folder"])
+    assert output["uuid"] == first["container"] == second["container"]
+    assert output["digest"] == scan_folder(str(job.path("results")), Deadline()).digest
+    assert records(job, "results.sifprov.jsonl") == [first, second]
+    # The input's making is found from here, as from a container.
+    assert "input.sif" in [c["name"] for c in trail(job, "results")["ancestors"]]
+    refused = job.cli("rerun", "results").expect(3)
+    assert "a replay would write into it" in refused.stderr
+    # Folder and sidecar may go elsewhere together.
+    job.run(
+        ["sh", "-c", "mkdir a; mv results a/final; mv results.* a/final.sifprov.jsonl"]
+    ).expect()
+    again = ["--out", "a/final", job.app, "sh", "-c", "date > /Outputs/d"]
+    wrapped(job, *again).expect()
+    assert [r["container"] for r in records(job, "a/final")] == [first["container"]] * 3
+
+
+def test_a_run_that_declares_nothing_is_left_alone(wrap_job: WrapJob) -> None:
+    job = wrap_job
+    job.run(["mkdir", "results"]).expect()
+    argv = ["-B", "results:/Outputs", job.app, "sh", "-c", "echo x > /Outputs/x"]
+    assert "sifprov: " not in wrapped(job, *argv).expect().stderr
+    assert not list(job.run.folder.glob("*.jsonl"))
+    assert "a folder without a sidecar" in job.cli("trail", "results").expect(2).stderr
+
+
+def test_the_wrapper_puts_all_records_into_one_place(wrap_job: WrapJob) -> None:
+    """Of a container that is there, of one that it makes, and of a folder."""
+    job = wrap_job
+    job.run(["mkdir", "results"]).expect()
+    outputs = ["--out", "output.sif", "--out", "new.sif:/New", "--size", "2M", "--out"]
+    script = "for d in Outputs New Folder; do date > /$d/a; done"
+    for place in ("meta.sif", "meta.jsonl"):
+        words = [*outputs, "results:/Folder", "--metadata", place, job.app, "sh", "-c", script]
+        if place == "meta.jsonl":
+            words = [w for w in words if w not in ("--size", "2M")]
+        assert "sifprov: " not in wrapped(job, *words).expect().stderr
+        found = records(job, place)
+        assert [c["name"] for c in found[0]["containers"][1:]] == [
+            "output.sif",
+            "new.sif",
+            "results",
+        ]
+        assert len({r["container"] for r in found}) == len(found) == 3
+        for name in ("output.sif", "new.sif", "results"):
+            assert len(records(job, name, "--metadata", place)) == 1
+    assert job.records("output.sif") == job.records("new.sif") == []
+    assert not job.path("results.sifprov.jsonl").exists()
+    shown = job.cli("trail", "meta.jsonl").expect().stdout
+    assert all(name in shown for name in ("output.sif", "new.sif", "results"))
+
+
+@pytest.mark.parametrize("place", ["input.sif", "missing/m.sif", "data", "data/data.txt.jsonl"])
+def test_the_wrapper_refuses_what_cannot_take_records_before_the_start(
+    wrap_job: WrapJob, place: str
+) -> None:
+    job = wrap_job
+    job.run(["cp", "data/data.txt", "data/data.txt.jsonl"]).expect()
+    words = ["--out", "output.sif", "--metadata", place, job.app, "touch", "/Outputs/x"]
+    done = wrapped(job, *words).expect(255)
+    assert place in done.stderr
+    assert len(job.objects("output.sif")) == 1
+    assert not job.path("missing").exists()
