@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -10,7 +11,13 @@ import pytest
 
 from sifprov.errors import MissingError
 from sifprov.pluginadmin import Place
-from sifprov.pluginadmin.payload import find_go, find_interpreter, go_environment
+from sifprov.pluginadmin.payload import (
+    find_go,
+    find_interpreter,
+    go_environment,
+    settings_of,
+    write_config,
+)
 from sifprov.pluginadmin.place import find_place, read_conf, run
 from sifprov.pluginadmin.trusted import unreachable, untrusted
 from sifprov.runtime.find import Runtime
@@ -100,6 +107,31 @@ def test_go_is_found_where_the_runtime_finds_it(
     environment = go_environment(go, tmp_path)
     assert environment["PATH"].startswith(f"{tmp_path}:")
     assert environment["HOME"] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ('{"environment": ["A"], "ro_inputs": false, "timeout_seconds": 9}',
+         {"environment": ["A"], "ro_inputs": False, "timeout_seconds": 9}),
+        ('{"environment": [1], "ro_inputs": 0, "timeout_seconds": true, "helper": ["/x"]}', {}),
+        ('{"timeout_seconds": 86401}', {}),
+        ("[]", {}),
+        ("{", {}),
+    ],
+)  # fmt: skip
+def test_what_an_administrator_set_is_kept(
+    tmp_path: Path, text: str, kept: dict[str, object]
+) -> None:
+    place = Place(SINGULARITY, tmp_path, tmp_path)
+    assert settings_of(place) == {}
+    place.folder.mkdir()
+    place.config.write_text(text)
+    assert settings_of(place) == kept
+    write_config(place, ["/new"], kept=settings_of(place))
+    document = json.loads(place.config.read_text())
+    assert {key: document[key] for key in kept} == kept
+    assert document["helper"] == ["/new"]
 
 
 def test_an_interpreter_that_others_could_change_is_refused(tmp_path: Path) -> None:

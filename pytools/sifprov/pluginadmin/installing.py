@@ -55,11 +55,12 @@ def install(
         with only_one(place):
             _refuse_rivals(place)
             log = site_log.to_json() if site_log else payload.site_log_of(place)
+            kept = payload.settings_of(place)
             with put_aside(place):
                 on_step("trying the runtime")
                 flags = trial.run_bare(place, folder) if try_it else []
                 on_step("installing it")
-                script = _install(place, built, interpreter, log)
+                script = _install(place, built, interpreter, log, kept)
                 on_step("trying it")
                 if try_it:
                     trial.run_recorded(place, folder, flags)
@@ -67,9 +68,11 @@ def install(
     return status(place)
 
 
-def _install(place: Place, built: Path, interpreter: str, site_log: Json) -> Path:
+def _install(
+    place: Place, built: Path, interpreter: str, site_log: Json, kept: dict[str, Json]
+) -> Path:
     script = payload.copy_helper(place, interpreter)
-    payload.write_config(place, [interpreter, "-I", "-S", str(script)], site_log)
+    payload.write_config(place, [interpreter, "-I", "-S", str(script)], site_log, kept)
     # Last of all: from here on the runtime loads the plugin.
     payload.open_to_all(place)
     run([place.runtime.path, "plugin", "install", str(built)], "installing the plugin")

@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyext2fs
@@ -24,6 +24,8 @@ from sifprov.version import VERSION
 
 CONFIG_SCHEMA = "sifprov.plugin-config/1"
 TIMEOUT = 300
+# The plugin takes no longer one (plugin/config.go).
+_MAX_TIMEOUT = 24 * 3600
 # Compiling takes about 20 s on two cores; a machine under load gets its time.
 _COMPILE_TIMEOUT = 1800
 _START = """\
@@ -160,15 +162,38 @@ def site_log_of(place: Place) -> Json:
         return None
 
 
-def write_config(place: Place, helper: list[str], site_log: Json = None) -> None:
-    """Writes the plugin's configuration (docs/formats.md)."""
+def settings_of(place: Place) -> dict[str, Json]:
+    """Returns what an administrator may have changed in the configuration that is there."""
+    try:
+        found = json.loads(place.config.read_bytes())
+        names, bound, ro = (found.get(k) for k in ("environment", "timeout_seconds", "ro_inputs"))
+    except (OSError, ValueError, AttributeError):
+        return {}
+    kept: dict[str, Json] = {}
+    if isinstance(names, list) and all(isinstance(name, str) and name for name in names):
+        kept["environment"] = names
+    if type(bound) is int and 1 <= bound <= _MAX_TIMEOUT:
+        kept["timeout_seconds"] = bound
+    if isinstance(ro, bool):
+        kept["ro_inputs"] = ro
+    return kept
+
+
+def write_config(
+    place: Place,
+    helper: list[str],
+    site_log: Json = None,
+    kept: Mapping[str, Json] | None = None,
+) -> None:
+    """Writes the plugin's configuration (docs/formats.md); `kept` counts more than the defaults."""
     document: dict[str, Json] = {
         "environment": list(DEFAULT),
-        "helper": list(helper),
         "ro_inputs": True,
+        "timeout_seconds": TIMEOUT,
+        **(kept or {}),
+        "helper": list(helper),
         "runtime_version": place.runtime.version,
         "schema": CONFIG_SCHEMA,
-        "timeout_seconds": TIMEOUT,
     }
     if site_log is not None:
         document["site_log"] = site_log
