@@ -121,6 +121,8 @@ def test_a_disabled_plugin_is_not_good(plugin: Site) -> None:
 def test_a_stale_plugin_is_seen_and_mended_without_loading_it(
     plugin: Site, other_build: Path
 ) -> None:
+    config = plugin.place.config
+    config.write_text(config.read_text().replace(" 300", " 299"))
     shutil.copyfile(other_build, plugin.place.object)
     failed = plugin.exec()
     assert failed.code != 0
@@ -134,6 +136,7 @@ def test_a_stale_plugin_is_seen_and_mended_without_loading_it(
     path = {"SIFPROV_RUNTIME": plugin.path}
     root(["sh", "-c", hook], path).expect()
     assert plugin.state() == ("good", 0)
+    assert '"timeout_seconds": 299' in config.read_text(), "what was set there stays"
     plugin.exec().expect()
     before = plugin.files()
     root(["sh", "-c", hook], path).expect()
