@@ -18,7 +18,7 @@ from sifprov.content import Deadline, Tree
 from sifprov.errors import FileError, FormatError
 from sifprov.filesystem.opening import open_filesystem
 from sifprov.frozen import dataclass, replace
-from sifprov.groups import by_offset, open_group, signed_groups
+from sifprov.groups import LOG_NAME, by_offset, is_log, open_group, signed_groups
 from sifprov.identity import Identity, describe, identify_image
 from sifprov.model.record import CREATE, INPUT, Origin, Record
 from sifprov.model.timestamp import from_ns
@@ -27,6 +27,7 @@ from sifprov.partition import scan_partition
 from sifprov.records import append_record
 from sifprov.sif import (
     DataType,
+    Descriptor,
     FsType,
     Image,
     NewObject,
@@ -85,6 +86,7 @@ def seal(
         on_step("reading the content")
         tree = scan_partition(path, partition, Deadline())
         carried = _carried(path, file, image)
+        records = sum(new.name != LOG_NAME.encode("ascii") for new in carried)
         uuid, now = uuid4(), time.time_ns() // 10**9
         descriptors = _SPARE_DESCRIPTORS + len(carried)
         offset = data_offset(descriptors)
@@ -107,7 +109,7 @@ def seal(
         total = os.stat(temporary).st_size
         before = image.size
         signed = bool(signed_groups(image))
-    return Sealed(target, uuid, original, before, tree, made, total, len(carried), signed)
+    return Sealed(target, uuid, original, before, tree, made, total, records, signed)
 
 
 def _check(path: str, file: BinaryIO, image: Image) -> tuple[Identity, Partition, bytes]:
@@ -122,16 +124,21 @@ def _check(path: str, file: BinaryIO, image: Image) -> tuple[Identity, Partition
 
 
 def _carried(path: str, file: BinaryIO, image: Image) -> list[NewObject]:
-    """The objects that hold records, broken ones too, as they stand there, oldest first."""
+    """The objects that hold records, broken ones too, and logs, as they stand there, oldest
+    first."""
     try:
         return [
             NewObject(
                 DataType.JSON, text_of(item.name).encode("ascii"), read_object(file, item), group=0
             )
-            for item in by_offset(image)
+            for item in sorted((*filter(is_log, image.descriptors), *by_offset(image)), key=_offset)
         ]
     except FormatError as error:
         raise FileError(f"{path}: {error}") from error
+
+
+def _offset(item: Descriptor) -> int:
+    return item.offset
 
 
 def _with_group(new: NewObject, _: BinaryIO, image: Image) -> NewObject:

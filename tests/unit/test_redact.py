@@ -54,6 +54,10 @@ LEAKS = [
     ("curl -H 'X-Api-Key: §' -H 'PRIVATE-TOKEN: §'", ["§"]),
     ("curl -H 'Cookie: session=§; more=TXX'", ["§", "TXX"]),
     ("app 'Bearer abc123def456'", ["abc123def456"]),
+    ("curl -u me:§ https://x", ["§"]),
+    ("/usr/bin/curl --proxy-user me:§ -sS x", ["§"]),
+    ("sh -c 'curl -sS -u me:§ https://x'", ["§"]),
+    ("curl https://hooks.slack.com/services/T0/B0/abcXYZ", ["abcXYZ"]),
     # a whole command in one argument
     ("sh -c 'curl --token § https://x'", ["§"]),
     ("sh -c 'export DB_PASSWORD=§; run'", ["§"]),
@@ -109,6 +113,9 @@ def test_no_byte_of_a_secret_is_stored(line: str, secrets: list[str], canary: st
 
 
 HARMLESS = [
+    "docker run -u 1000:1000 x",
+    "curl -sS https://host.org:80/x -o a:b",
+    "curl --user-agent a:b https://x",
     "app --max-tokens 100 --token-count 5 --num_tokens=7",
     "app --author X --authors=Y",
     "app --password-file f --token-path=/run/token --secret-name db",

@@ -21,6 +21,7 @@ from sifprov.model.record import (
     UNKNOWN,
     Container,
 )
+from sifprov.model.redact import redact_text
 from sifprov.model.request import Bind, CaptureEnd, CaptureRequest
 from sifprov.model.timestamp import to_ns
 from sifprov.runtime.mounts import find_mount
@@ -98,7 +99,11 @@ def application(path: str, deadline: Deadline, cache: DigestCache) -> Container:
             reason = str(error)
     elif reason is None:
         reason = "no system partition"
-    return describe(APPLICATION, identity, digest, reason)
+    found = describe(APPLICATION, identity, digest, reason)
+    if "://" not in path:
+        return found
+    # A remote image, whose address may hold a password.
+    return replace(found, name=redact_text(found.name), path=redact_text(found.path))
 
 
 def _too_late() -> str:

@@ -47,6 +47,11 @@ def _without_secrets(argv: Sequence[str], *, hide: bool) -> tuple[tuple[str, ...
     return clean, tuple(sorted(before.union(changed)))
 
 
+def word_problems(request: CaptureRequest) -> tuple[str, ...]:
+    """Returns a line for each of the user's words in the environment that could not be used."""
+    return from_environment(dict(request.variables))[1]
+
+
 def words_of(request: CaptureRequest) -> Annotation | None:
     """Returns the user's words about the run, None where there are none."""
     words, _ = from_environment(dict(request.variables))

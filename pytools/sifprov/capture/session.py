@@ -23,7 +23,7 @@ from sifprov.capture.facts import early
 from sifprov.capture.folders import folder_outputs
 from sifprov.capture.late import application_as_it_was, as_it_was
 from sifprov.capture.log import store
-from sifprov.capture.run import describe_run, words_of
+from sifprov.capture.run import describe_run, word_problems, words_of
 from sifprov.changes import changed_outside
 from sifprov.content import Deadline, Tree
 from sifprov.digestcache import DigestCache
@@ -168,7 +168,8 @@ def finish(
     # When the runtime was killed there may be nobody to read them.
     told = data if end.outcome != UNKNOWN else ()
     started.cache.settle(live=live)
-    return Finished(written, data, tuple(text for b in told if (text := warning(b))))
+    warnings = [text for b in told if (text := warning(b))]
+    return Finished(written, data, (*warnings, *word_problems(request)))
 
 
 def _with_log(record: Record, place: Place, log: bytes) -> Record:

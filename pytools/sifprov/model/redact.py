@@ -41,6 +41,8 @@ _FOLDER_NAMES = {"pwd", "oldpwd"}
 _PASSPHRASE = "--passphrase"  # noqa: S105
 _IMAGE = re.compile(r".*\.(?:sif|simg|img)|[a-z]+://.*", re.DOTALL)
 
+# curl's options whose value is NAME:PASSWORD
+_LOGINS = {"-u", "-U", "--user", "--proxy-user"}
 _OPTION = re.compile(r"(--?[A-Za-z][\w.-]*)(=)?", re.ASCII)
 _ASSIGNED = re.compile(r"""(?<![\w.-])(-{0,2}[A-Za-z_][\w.-]*)\\?["']?\s*[=:]\s*""")
 _SPACED = re.compile(r"(?<![\w.-])(--?[A-Za-z][\w.-]*)\s+(?!-)")
@@ -67,6 +69,12 @@ _TOKENS = (
     r"pypi-AgE[\w-]{16,}",
     r"AGE-SECRET-KEY-1[0-9A-Z]{20,}",
     r"eyJ[\w-]{8,999}\.[\w-]{8,}\.[\w-]*",
+    r"ya29\.[\w-]{20,}",
+    r"SG\.[\w-]{16,64}\.[\w-]{16,}",
+    r"shp(?:at|ss|ca|pa)_[a-fA-F0-9]{32}",
+    r"do[opr]_v1_[a-f0-9]{40,}",
+    r"xapp-[\w-]{10,}",
+    r"\d{8,10}:AA[\w-]{33}",
 )
 # scheme://user: with a password behind it, unlike a port
 _LOGIN = re.compile(r"(?<![\w+.-])[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:(?!\d{1,5}(?:/|\Z))")
@@ -81,6 +89,16 @@ _SHAPES = (
     (
         re.compile(
             r"(\b(?i:bearer|basic)\s+)(?=[\w.~+/-]*(?:[0-9=]|[a-z][A-Z]))[A-Za-z0-9._~+/=-]{8,}"
+        ),
+        r"\1" + HIDDEN,
+    ),
+    # An incoming webhook is its address.
+    (re.compile(r"(://hooks\.slack\.com/(?:services|workflows)/)[\w/-]+"), r"\1" + HIDDEN),
+    # curl's `-u NAME:PASSWORD`, in a command that is one argument
+    (
+        re.compile(
+            r"(\bcurl\b[^\n;|&]{0,300}?\s(?:-[uU]|--(?:proxy-)?user)[ =]?[\"']?[^\s:\"']{1,200}:)"
+            r"[^\s\"']+"
         ),
         r"\1" + HIDDEN,
     ),
@@ -123,11 +141,16 @@ def redact(argv: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
     result: list[str] = []
     changed: list[int] = []
     before: str | None = None
+    curl = before_login = False
     for place, argument in enumerate(argv):
         clean = redact_text(argument)
         if before and not clean.startswith("--") and not _is_harmless(before, argument):
             clean = HIDDEN
         option = _OPTION.fullmatch(argument)
+        if before_login and ":" in clean and not option:
+            clean = clean.partition(":")[0] + ":" + HIDDEN
+        before_login = curl and argument in _LOGINS
+        curl = curl or argument.rpartition("/")[2] == "curl"
         before = None
         if option and not option.group(2) and secret_name(option.group(1)):
             before = argument
