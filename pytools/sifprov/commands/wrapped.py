@@ -65,6 +65,12 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         " setting].",
     ),
     click.option(
+        "--digest",
+        metavar="full|fast|none",
+        help="Read everything, or only what changed, or no input [default: $SIFPROV_DIGEST, or the"
+        " setting].",
+    ),
+    click.option(
         "--log", is_flag=True, help="Keep what the application prints, see 'sifprov log'."
     ),
     click.option("--note", multiple=True, metavar="TEXT", help="A note for the record."),
