@@ -30,6 +30,7 @@ OPTIONS: dict[str, bool] = {
     "metric": True,
     "log": False,
     "metadata": True,
+    "digest": True,
 }
 
 
@@ -49,10 +50,12 @@ class Ours(NamedTuple):
 
 
 class ImageBind(NamedTuple):
-    """A bind out of an image, as it is run: `added` says that `ro` is our doing."""
+    """A bind out of an image, as it is run: `added` says that `ro` is our doing, `changed_ns` is
+    the image's ctime, which a mount would change."""
 
     bind: Bind
     added: bool
+    changed_ns: int | None = None
 
     @property
     def read_only(self) -> bool:
@@ -70,13 +73,14 @@ class Typed(NamedTuple):
 
 class Prepared(NamedTuple):
     """What is started: `argv` in the environment `environ`. `typed` is the command line before
-    `ro` was added."""
+    `ro` was added. `instance` is the application container of the instance that the run joins."""
 
     typed: tuple[str, ...]
     argv: tuple[str, ...]
     environ: Mapping[str, str]
     line: CommandLine
     binds: tuple[ImageBind, ...]
+    instance: str = ""
 
 
 def take_out(argv: Sequence[str]) -> Typed:
@@ -131,6 +135,8 @@ def prepare(
     if line is None or environ.get(CAPTURED):
         return None
     apptainer = is_apptainer(line.program)
+    if line.image.startswith("instance://"):
+        return _joined(typed, line, environ, apptainer=apptainer)
     found = holders(line, environ, apptainer=apptainer)
     try:
         images = [b for b in binds(found, apptainer=apptainer) if b.of_image]
@@ -138,11 +144,32 @@ def prepare(
         return None
     if not images and not folders:
         return None
-    marked = tuple(ImageBind(b, add_ro and _is_shareable(b)) for b in images)
+    marked = tuple(ImageBind(b, add_ro and _is_shareable(b), _changed(b.source)) for b in images)
     for each in marked:
         _check_source(each.bind)
     argv, changed = _with_ro(typed.argv, line, found, marked)
     return Prepared(typed.argv, argv, {**environ, **changed, CAPTURED: "1"}, line, marked)
+
+
+def _changed(path: str) -> int | None:
+    try:
+        return os.stat(path).st_ctime_ns
+    except OSError:
+        return None
+
+
+def _joined(
+    typed: Typed, line: CommandLine, environ: Mapping[str, str], *, apptainer: bool
+) -> Prepared | None:
+    """A run in an instance, which has its binds already; those of the command line do nothing."""
+    from sifprov.wrapper.instance import find  # few runs need it
+
+    instance = find(line.image, environ, apptainer=apptainer)
+    if instance is None or not instance.data:
+        return None
+    held = tuple(ImageBind(b, False) for b in instance.data)
+    marked = {**environ, CAPTURED: "1"}
+    return Prepared(typed.argv, typed.argv, marked, line, held, instance.image)
 
 
 def _is_shareable(bind: Bind) -> bool:

@@ -70,6 +70,7 @@ def run(action: str, args: Sequence[str]) -> None:
         _warn_of_writers(prepared)
         words = _words(typed.ours)
         metadata = _metadata(typed.ours)
+        digest = _digest(typed.ours)
         tee = _tee(typed.ours, environ)
         process = Process(prepared.argv, prepared.environ, tee)
     except BaseException as error:
@@ -78,12 +79,15 @@ def run(action: str, args: Sequence[str]) -> None:
             raise SifprovError(f"{typed.argv[0]}: {error.strerror or error}") from error
         raise
     run = begun(prepared, words, metadata, short.folders)
-    ended = _follow(process, run._replace(log=tee.log if tee else None), short, tee)
+    run = run._replace(log=tee.log if tee else None, digest=digest)
+    ended = _follow(process, run, short, tee)
     end_as(ended.status)
 
 
 def _warn_of_writers(prepared: Prepared) -> None:
     """Tells of containers that a process of an earlier run still writes, as the plugin does."""
+    if prepared.instance:
+        return  # its own processes may
     from sifprov.survivors import warning
 
     for path in [b.bind.source for b in prepared.binds if not b.read_only]:
@@ -131,6 +135,14 @@ def _tee(ours: Ours, environ: dict[str, str]) -> Tee | None:
     return Tee(load(environ).log_bytes)
 
 
+def _digest(ours: Ours) -> str | None:
+    """How content is to be digested. Raises SifprovError for what is no way."""
+    word = ours.last("digest")
+    if word not in (None, "full", "fast", "none"):
+        raise SifprovError(f"--digest {word}: neither full, fast nor none")
+    return word
+
+
 def _metadata(ours: Ours) -> str | None:
     """The absolute path of what takes the records. Raises SifprovError for what cannot."""
     path = ours.last("metadata")
@@ -153,4 +165,14 @@ def _show(prepared: Prepared) -> None:
 
 
 def _adds_ro(environ: dict[str, str]) -> bool:
-    return environ.get("SIFPROV_RO_INPUTS", "yes") not in ("no", "0")
+    """What the settings say; who has none pays nothing for them."""
+    base = environ.get("XDG_CONFIG_HOME") or os.path.join(environ.get("HOME", "/"), ".config")
+    files = ("/etc/sifprov/config.ini", os.path.join(base, "sifprov", "config.ini"))
+    if "SIFPROV_RO_INPUTS" not in environ and not any(map(os.path.lexists, files)):
+        return True
+    from sifprov.settings import load_or_default
+
+    settings = load_or_default(environ)
+    for text in settings.warnings:
+        warn(text)
+    return settings.ro_inputs

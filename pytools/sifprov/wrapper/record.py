@@ -61,12 +61,17 @@ def request_of(run: Run) -> CaptureRequest:
         images=tuple(_bound(run.cwd, b) for b in binds),
         timeout=TIMEOUT,
         facts=(isolation,),
-        variables=pick(outside, FOR_HELPER),
+        variables=pick({**outside, **_typed(run)}, FOR_HELPER),
         annotation=run.words,
         log=None if run.log is None else partial(_read_log, run.log),
         metadata=run.metadata,
         folders=tuple(Folder(source, place) for source, place in run.folders),
     )
+
+
+def _typed(run: Run) -> dict[str, str]:
+    """Settings of the command line, as the variables over which they count."""
+    return {} if run.digest is None else {"SIFPROV_DIGEST": run.digest}
 
 
 def _command(action: str, args: tuple[str, ...]) -> tuple[str, ...]:
@@ -83,7 +88,7 @@ def _version(program: str) -> tuple[str, str]:
 
 
 def _image(run: Run) -> str:
-    image = run.prepared.line.image
+    image = run.prepared.instance or run.prepared.line.image
     return image if "://" in image else os.path.join(run.cwd, image)
 
 
@@ -96,6 +101,7 @@ def _bind(bind: ImageBind) -> Bind:
         id=options.get("id") or None,
         read_only=bind.read_only,
         read_only_added=bind.added,
+        changed=None if bind.changed_ns is None else from_ns(bind.changed_ns),
     )
 
 

@@ -44,7 +44,7 @@ class Run(NamedTuple):
 
     `metadata` is what takes the records, None where the settings say so, and `folders` are plain
     folders that count as outputs, each with the place where it is bound. `log` is the file that
-    will hold the application's output.
+    will hold the application's output. `digest` is the setting of this name, where it was typed.
     """
 
     prepared: Prepared
@@ -55,11 +55,12 @@ class Run(NamedTuple):
     metadata: str | None = None
     folders: tuple[tuple[str, str], ...] = ()
     log: int | None = None
+    digest: str | None = None
 
     @property
     def instance(self) -> bool:
         """Whether it joins an instance, whose containers stay mounted."""
-        return self.prepared.line.image.startswith("instance://")
+        return bool(self.prepared.instance)
 
 
 def begun(
