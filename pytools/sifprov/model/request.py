@@ -16,6 +16,8 @@ from sifprov.model.record import EXITED, NOT_STARTED, PLUGIN, SIGNALED, UNKNOWN,
 from sifprov.model.redact import redact, redact_environment
 
 SCHEMA = "sifprov.capture-request/1"
+# The runtime's numbers of what an image is and is for: nobody else knows them.
+_ONLY_THE_PLUGINS: dict[str, Json] = {"usage": 0, "type": 0}
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,13 @@ def dump_request(request: CaptureRequest) -> bytes:
             }
             for b in request.binds
         ],
-        "images": [{"path": _base64(i.path), "writable": i.writable} for i in request.images],
+        "images": [
+            {"path": _base64(i.path), "writable": i.writable, **_ONLY_THE_PLUGINS}
+            for i in request.images
+        ],
+        # Only the plugin knows of these.
+        "instance": False,
+        "fakeroot": False,
         "timeout_seconds": request.timeout,
     }
     if request.facts:
