@@ -22,7 +22,6 @@ from sifprov.capture.deliver import Written, deliver
 from sifprov.capture.facts import early
 from sifprov.capture.folders import folder_outputs
 from sifprov.capture.late import application_as_it_was, as_it_was
-from sifprov.capture.log import store
 from sifprov.capture.run import describe_run, word_problems, words_of
 from sifprov.changes import changed_outside
 from sifprov.content import Deadline, Tree
@@ -176,6 +175,8 @@ def _with_log(record: Record, place: Place, log: bytes) -> Record:
     """Keeps the output where the record will be, and names it there."""
     if not log or record.run is None:
         return record
+    from sifprov.capture.log import store  # only who wants it pays for it
+
     found = {f.name: f for f in (*record.run.facts, store(place, record.container, log))}
     facts = tuple(found[name] for name in sorted(found))
     return replace(record, run=replace(record.run, facts=facts))

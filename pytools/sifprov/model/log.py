@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sifprov.errors import RecordError
+from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json, dumps, loads, text_from_json, text_to_json
 from sifprov.model.reader import Reader
 
