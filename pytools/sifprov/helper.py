@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import BinaryIO
 
 from sifprov import capture
@@ -21,14 +22,18 @@ from sifprov.model.request import (
     LOST,
     CaptureEnd,
     CaptureRequest,
+    dump_request,
     is_running,
     parse_end,
     parse_request,
 )
 from sifprov.settings import load_or_default
+from sifprov.spool import journaled
 from sifprov.terminal import printable
 
 MAX_LINE = 1024 * 1024
+# A run of fewer seconds is over before anything would be gained by keeping its request meanwhile.
+_SHORT = 1.0
 
 
 def main() -> int:
@@ -76,6 +81,37 @@ def follow(
     anything is recorded. Returns 0 when it was recorded, or changed no container. Raises
     SifprovError, OSError.
     """
+    touches = bool(request.binds or request.folders)
+    with _kept_meanwhile(request) if touches else nullcontext():
+        return _record(request, source, touches, live, on_end)
+
+
+@contextmanager
+def _kept_meanwhile(request: CaptureRequest) -> Iterator[None]:
+    """Lets the request wait in the spool until the run is recorded, or somebody else keeps it."""
+    over = threading.Event()
+
+    def keep() -> None:
+        if not over.wait(_SHORT):
+            with journaled(dump_request(request)):
+                over.wait()
+
+    keeper = threading.Thread(target=keep, daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join()
+
+
+def _record(
+    request: CaptureRequest,
+    source: BinaryIO,
+    touches: bool,
+    live: bool,
+    on_end: Callable[[CaptureEnd], None],
+) -> int:
     deadline = Deadline()
     lines: list[bytes] = []
 
@@ -91,7 +127,6 @@ def follow(
     waiter = threading.Thread(target=wait_for_end, daemon=True)
     waiter.start()
     settings = load_or_default({**os.environ, **dict(request.variables)})
-    touches = bool(request.binds or request.folders)
     started = capture.begin(request, deadline, settings=settings) if touches else None
     waiter.join()
     how = parse_end(lines[-1]) if lines else LOST

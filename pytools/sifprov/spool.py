@@ -1,9 +1,8 @@
 """Where what could not be recorded waits: `~/.local/state/sifprov/spool/`, the user's own, mode
 0700.
 
-Two kinds of files (docs/formats.md): `UUID.record.json`, a finished record with the place that it
-is for, and `UUID.request.jsonl`, a capture request that the plugin could not hand to the helper.
-Where no such folder takes a file it goes beside the output, as `.sifprov-UUID.record.json`.
+Which kinds of files wait there says `waiting.py`. Where no such folder takes a file it goes beside
+the output, as `.sifprov-UUID.record.json`.
 """
 
 from __future__ import annotations
@@ -19,43 +18,39 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
-from sifprov.errors import FileError, RecordError
-from sifprov.frozen import dataclass
-from sifprov.model.canonical import dumps, loads, text_to_json
-from sifprov.model.reader import Reader
+from sifprov.errors import FileError
+from sifprov.model.canonical import dumps, text_to_json
 from sifprov.model.record import Record
 from sifprov.newfile import sync_folder
-from sifprov.placement import CONTAINER, KINDS, same_run
+from sifprov.placement import CONTAINER, same_run
+from sifprov.waiting import (
+    PREFIX,
+    RECORD,
+    REQUEST,
+    SCHEMA,
+    STARTED,
+    Waiting,
+    names,
+    no_link,
+    read_all,
+)
 
-SCHEMA = "sifprov.spool/1"
+__all__ = [
+    "PREFIX",
+    "RECORD",
+    "REQUEST",
+    "Waiting",
+    "count",
+    "folder",
+    "folders",
+    "save",
+    "waiting",
+]
+
 _STATE, _SPOOL = (".local", "state"), ("sifprov", "spool")
-RECORD, REQUEST = ".record.json", ".request.jsonl"
-# Of a file that has to wait outside of the spool.
-PREFIX = ".sifprov-"
 _LOCK = ".lock"
 _UNFINISHED = (".tmp", ".part")
 _DAY_NS = 24 * 3600 * 10**9
-MAX_FILE = 16 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """One file of the spool; exactly one of `record` (for the place `kind`, `target`) and
-    `request`. `since_ns` is the time since when it waits, `reason` says why."""
-
-    path: str
-    target: str | None = None
-    record: Record | None = None
-    request: tuple[bytes, bytes] | None = None
-    kind: str = CONTAINER
-    reason: str | None = None
-    since_ns: int = 0
-
-    @property
-    def id(self) -> str:
-        """What a user calls it: the UUID in its file's name."""
-        name = os.path.basename(self.path).removeprefix(PREFIX)
-        return name.removesuffix(RECORD).removesuffix(REQUEST)
 
 
 def folders() -> tuple[str, ...]:
@@ -98,7 +93,7 @@ def only_one() -> Iterator[None]:
     path = os.path.join(folder(), _LOCK)
     try:
         # A file, not the folder: over NFS only what is open for writing can be locked.
-        descriptor = _no_link(path, os.O_RDWR | os.O_CREAT)
+        descriptor = no_link(path, os.O_RDWR | os.O_CREAT)
     except OSError:
         yield  # no folder, nothing to deliver
         return
@@ -141,6 +136,35 @@ def save_request(lines: bytes, near: str | None = None) -> str:
     return _keep(lines, REQUEST, near, lambda where: None)
 
 
+@contextmanager
+def journaled(line: bytes) -> Iterator[None]:
+    """Keeps a request's first line while its run goes on.
+
+    When everything that knows of the run is killed at once, as batch systems do, the file is left,
+    and a flush makes a record of it. A lock on it tells that the run goes on; where there are no
+    locks nothing is kept, and neither is where nothing can be written.
+    """
+    path = os.path.join(folder(), f"{uuid4()}{STARTED}")
+    descriptor = -1
+    try:
+        os.makedirs(folder(), mode=0o700, exist_ok=True)
+        _check_own(folder())
+        descriptor = no_link(path + ".part", os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.write(descriptor, line)
+        os.fsync(descriptor)
+        os.rename(path + ".part", path)
+    except (OSError, FileError):
+        path += ".part"
+    try:
+        yield
+    finally:
+        if descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            os.close(descriptor)
+
+
 def _keep(data: bytes, suffix: str, near: str | None, already: Callable[[str], str | None]) -> str:
     """Writes a file into the first place that takes it; `already` names one that is there."""
     name = f"{uuid4()}{suffix}"
@@ -168,7 +192,7 @@ def _keep(data: bytes, suffix: str, near: str | None, already: Callable[[str], s
 
 def _same(where: str, target: str, record: Record) -> str | None:
     """Returns the file that keeps a record of this run already, as after a helper was killed."""
-    for item in _read_all(where, _names(where)):
+    for item in read_all(os.path.join(where, name) for name in names(where)):
         if isinstance(item, FileError) or item.target != target or not item.record:
             continue
         if same_run(item.record, record):
@@ -180,10 +204,6 @@ def _check_own(where: str) -> None:
     status = os.lstat(where)
     if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
         raise FileError(f"{where}: not a folder that only you can write to")
-
-
-def _no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
 
 
 def _write(path: str, data: bytes) -> None:
@@ -209,22 +229,22 @@ def waiting(search: Iterable[str] = ()) -> Iterator[Waiting | FileError]:
     found: list[str] = []
     for where in folders():
         try:
-            names = _names(where)
+            here = names(where)
             # Under sudo it may be another user's, whose files root would then follow.
             _check_own(where)
         except FileNotFoundError:
             continue
         except OSError as error:
             raise FileError(f"{where}: {error.strerror}") from error
-        found += [os.path.join(where, name) for name in names]
+        found += [os.path.join(where, name) for name in here]
     for where in search:
         try:
-            names = [n for n in _names(where) if n.startswith(PREFIX)]
+            here = [n for n in names(where) if n.startswith(PREFIX)]
         except OSError as error:
             raise FileError(f"{where}: {error.strerror}") from error
-        paths = [os.path.join(os.path.abspath(where), name) for name in names]
+        paths = [os.path.join(os.path.abspath(where), name) for name in here]
         found += [path for path in paths if _is_own(path)]
-    yield from _read_all("", dict.fromkeys(found))
+    yield from read_all(dict.fromkeys(found))
 
 
 def count() -> int:
@@ -244,55 +264,8 @@ def clean() -> None:
                     os.unlink(entry.path)
 
 
-def _names(where: str) -> list[str]:
-    return [n for n in os.listdir(where) if n.endswith((RECORD, REQUEST))]
-
-
 def _is_own(path: str) -> bool:
     try:
         return os.lstat(path).st_uid == os.getuid()
     except OSError:
         return False
-
-
-def _read_all(where: str, names: Iterable[str]) -> Iterator[Waiting | FileError]:
-    for path in sorted((os.path.join(where, name) for name in names), key=_age):
-        try:
-            yield _read(path)
-        except FileNotFoundError:
-            continue  # another flush was faster
-        except (OSError, RecordError, FileError) as error:
-            yield FileError(f"{path}: {error}", hint="look at it, then remove it by hand")
-
-
-def _age(path: str) -> tuple[int, str]:
-    try:
-        return os.lstat(path).st_mtime_ns, path
-    except OSError:
-        return 0, path
-
-
-def _read(path: str) -> Waiting:
-    with open(path, "rb", opener=_no_link) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise FileError("no regular file")
-        data = file.read(MAX_FILE + 1)
-    if len(data) > MAX_FILE:
-        raise FileError(f"more than {MAX_FILE} bytes")
-    since = status.st_mtime_ns
-    if path.endswith(REQUEST):
-        first, _, second = data.partition(b"\n")
-        return Waiting(path, request=(first, second), since_ns=since)
-    r = Reader(loads(data), "")
-    r.word("schema", SCHEMA)
-    found = Waiting(
-        path,
-        target=r.text("target"),
-        record=Record.from_json(r.json("record")),
-        kind=r.word("kind", *KINDS),
-        reason=r.optional("reason", r.text),
-        since_ns=since,
-    )
-    r.end()
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from sifprov.sif.write import LOCK_TIMEOUT
-from tests.real.harness import Finished, Runner
+from tests.real.harness import Finished, Runner, descendants
 from tests.real.job import COPY, Job
 
 OUTPUT = ("output.sif:/Outputs:image-src=/Outputs",)
@@ -375,3 +376,47 @@ def test_a_request_whose_container_was_used_again(job: Job) -> None:
     planned = job.cli("rerun", "--dry-run", "output.sif").expect().stdout
     assert "echo newer" in planned
     assert COPY not in planned
+
+
+def test_everything_is_killed_at_once(job: Job) -> None:
+    """As a batch system does at the end of a job's time: the run is known all the same."""
+    needs_root("killing processes of another user")
+    home = Path(os.path.expanduser(f"~{job.run.user}"))
+    with suppress(AssertionError), During(job) as run:
+        helper = helper_of(job)
+        deadline = time.monotonic() + 20
+        while not (mine := journals_of(job, home)):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        # As long as it goes on, nobody takes it for lost.
+        flush(job)
+        assert journals_of(job, home) == mine
+        starter = int(Path(f"/proc/{helper}/stat").read_text().rpartition(")")[2].split()[1])
+        application = descendants(starter)
+        for pid in (starter, helper, *application):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        run.wait_for("code")
+        raise AssertionError("its exit code is not of interest")
+    assert job.records() == []
+    assert journals_of(job, home) == mine
+    flush(job)
+    assert journals_of(job, home) == []
+    (record,) = job.records()
+    ended = (record["run"]["outcome"], record["run"]["exit_code"], record["run"]["ended"])
+    assert ended == ("unknown", None, None)
+    output = record["containers"][-1]
+    assert (output["role"], output["digest"]) == ("output", None)
+
+
+def journals_of(job: Job, home: Path) -> list[Path]:
+    encoded = base64.b64encode(str(job.path("output.sif")).encode())
+    folder = home / ".local/state/sifprov/spool"
+    return [p for p in folder.glob("*.started.jsonl") if encoded in p.read_bytes()]
+
+
+def test_a_long_run_leaves_nothing_behind(job: Job) -> None:
+    home = Path(os.path.expanduser(f"~{job.run.user}"))
+    job.shell("echo x > /Outputs/a; sleep 2").expect()
+    assert journals_of(job, home) == []
+    assert len(job.records()) == 1

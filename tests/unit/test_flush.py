@@ -253,3 +253,40 @@ def test_a_spool_that_others_can_write_to_is_not_read(home: Path) -> None:
     where.chmod(0o777)
     with pytest.raises(FileError, match="only you can write to"):
         list(flush())
+
+
+def test_a_run_that_goes_on_is_left_alone(tmp_path: Path) -> None:
+    with spool.journaled(b"{}\n"):
+        (path,) = Path(spool.folder()).iterdir()
+        assert path.name.endswith(".started.jsonl")
+        assert path.read_bytes() == b"{}\n"
+        assert spool.count() == 0
+        assert list(flush()) == []
+        assert path.exists()
+    assert not path.exists()
+
+
+def test_a_run_whose_recorder_is_gone_waits(tmp_path: Path) -> None:
+    with spool.journaled(b"{}\n"):
+        (path,) = Path(spool.folder()).iterdir()
+        data = path.read_bytes()
+    path.write_bytes(data)
+    os.utime(path, (1, 1))
+    (item,) = spool.waiting()
+    assert not isinstance(item, FileError) and item.request == (b"{}", b"")
+    # One that is known better comes first, however young.
+    better = spool.save_request(b"{}\n{}\n")
+    paths = [one.path for one in spool.waiting() if not isinstance(one, FileError)]
+    assert paths == [better, str(path)]
+
+
+def test_where_nothing_can_be_written_a_run_goes_on(home: Path) -> None:
+    (home / ".local").write_text("no folder")
+    with spool.journaled(b"{}\n"):
+        pass
+    (home / ".local").unlink()
+    where = Path(spool.folder())
+    where.mkdir(parents=True, mode=0o755)
+    where.chmod(0o777)
+    with spool.journaled(b"{}\n"):
+        assert list(where.iterdir()) == []

@@ -11,7 +11,7 @@ import pytest
 from pyfakefs.fake_filesystem import FakeFilesystem
 from tests.unit.sifs import run_record
 
-from sifprov import spool
+from sifprov import spool, waiting
 from sifprov.create import create_data
 from sifprov.errors import FileError, MissingError
 from sifprov.runtime import find
@@ -114,7 +114,7 @@ def test_a_request_without_a_second_line(home: FakeFilesystem) -> None:
 
 
 def test_a_file_that_is_too_large(home: FakeFilesystem, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "MAX_FILE", 10)
+    monkeypatch.setattr(waiting, "MAX_FILE", 10)
     spool.save("/out.sif", run_record())
     (found,) = spool.waiting()
     assert isinstance(found, FileError) and "more than 10 bytes" in str(found)
