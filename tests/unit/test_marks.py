@@ -149,3 +149,10 @@ def test_every_mark_has_its_words() -> None:
     for mark in set(MARKS) - {FOLDER}:
         (line,) = mark_lines(replace(base, marks=(mark,)))
         assert line.startswith("! ")
+
+
+def test_what_changed_after_the_run_is_no_change_before_it(folder: Path) -> None:
+    # As a flush sees it, long after the run.
+    debugfs(folder / "in.sif", "mkdir in/sub")
+    _, found = record(folder, started=time.time_ns())
+    assert entry(found, "in.sif").marks == ()

@@ -99,10 +99,12 @@ def begin(
     found = [r for r in results if isinstance(r, Bound)]
     cache.save()
     data = []
-    metadata = metadata_of(request)
+    metadata, began = metadata_of(request), to_ns(request.started)
     for bound in found:
-        known_digest = bound.tree.digest if bound.tree else None
-        outside = changed_outside(bound.identity, known_digest, to_ns(request.started), metadata)
+        # What is read long after the run, by a flush, may have been changed since.
+        as_then = bound.tree if bound.tree and bound.tree.changed_ns < began else None
+        digest = as_then.digest if as_then else None
+        outside = changed_outside(bound.identity, digest, began, metadata)
         data.append(replace(bound, outside=outside))
     facts = early(request, host=settings.host)
     return Started(request, app, tuple(data), cache, facts)
