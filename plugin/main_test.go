@@ -44,6 +44,8 @@ func TestMain(m *testing.M) {
 		os.Exit(playStarter(argument))
 	case "helper":
 		os.Exit(playHelper(argument))
+	case "rights":
+		os.Exit(playOtherRights(argument))
 	}
 	os.Exit(99)
 }

@@ -74,9 +74,13 @@ def compare(site: Site, job: Job, rounds: int, wanted: list[str]) -> tuple[bool,
     for way in ways:
         low, middle, high = quartiles(times[way.name])
         added = (middle - bare) * 1000
+        try:
+            stored = _bytes(way.stored())
+        except NotRunError as error:
+            good, stored = False, f"nothing: {error}"
         print(
             f"| {way.name} | {middle * 1000:,.0f} ms | {low * 1000:,.0f} … {high * 1000:,.0f} "
-            f"| {added:+,.0f} ms | {middle / bare:.2f} | {_bytes(way.stored())} |"
+            f"| {added:+,.0f} ms | {middle / bare:.2f} | {stored} |"
         )
         if job.name == "true" and added > MOST.get(way.name, added):
             good = False
@@ -97,13 +101,13 @@ def without_data(site: Site, rounds: int) -> bool:
 
     def bare() -> float:
         with plugin_hidden(site.runtime):
-            return run(argv, site.folder, site.env)
+            return run(argv, site.folder, site.env)[0]
 
     def wrapper() -> float:
         with plugin_hidden(site.runtime):
-            return run(wrapped, site.folder, site.env)
+            return run(wrapped, site.folder, site.env)[0]
 
-    tasks = {BARE: bare, PLUGIN: lambda: run(argv, site.folder, site.env), WRAPPER: wrapper}
+    tasks = {BARE: bare, PLUGIN: lambda: run(argv, site.folder, site.env)[0], WRAPPER: wrapper}
     times = in_turn(tasks, rounds)
     first = quartiles(times[BARE])[1]
     print(f"\n| no data container, {rounds} rounds | median | quartiles | added |")
@@ -170,7 +174,7 @@ def reading(site: Site, rounds: int) -> bool:
             file.write(source.read(MB))
 
     def openssl() -> float:
-        return run(["openssl", "dgst", "-sha256", str(plain)], site.folder, site.env) / size
+        return run(["openssl", "dgst", "-sha256", str(plain)], site.folder, site.env)[0] / size
 
     def ours() -> float:
         began = time.perf_counter()

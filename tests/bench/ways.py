@@ -12,7 +12,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from sifprov.trail import read_carrier
@@ -41,8 +41,9 @@ def plugin_hidden(runtime: str) -> Iterator[None]:
             path.with_suffix(".away").rename(path)
 
 
-def run(argv: Sequence[str | Path], cwd: Path, env: dict[str, str]) -> float:
-    """Runs a program that must succeed. Returns the seconds that it took."""
+def run(argv: Sequence[str | Path], cwd: Path, env: dict[str, str]) -> tuple[float, str]:
+    """Runs a program that must succeed. Returns the seconds that it took, and its last words on
+    standard error."""
     started = time.perf_counter()
     try:
         done = subprocess.run(
@@ -52,10 +53,10 @@ def run(argv: Sequence[str | Path], cwd: Path, env: dict[str, str]) -> float:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotRunError(str(error)) from error
     took = time.perf_counter() - started
+    last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
         raise NotRunError(f"exit code {done.returncode}: {last}")
-    return took
+    return took, last
 
 
 def stored_in(folder: Path) -> int:
@@ -74,6 +75,7 @@ class Way(ABC):
     def __init__(self, site: Site) -> None:
         self.site = site
         self.folder = site.folder / "none"
+        self.said = ""  # by the last run, on standard error
 
     @property
     def version(self) -> str:
@@ -105,10 +107,10 @@ class Way(ABC):
     def once(self, job: Job) -> float:
         """Runs the job. Returns seconds."""
         self.restore(job)
-        if self.sees_plugin:
-            return run(self.argv(job), self.folder, self.env)
-        with plugin_hidden(self.site.runtime):
-            return run(self.argv(job), self.folder, self.env)
+        hidden = nullcontext() if self.sees_plugin else plugin_hidden(self.site.runtime)
+        with hidden:
+            took, self.said = run(self.argv(job), self.folder, self.env)
+        return took
 
 
 class Bare(Way):
@@ -135,7 +137,7 @@ class Plugin(Bare):
     def stored(self) -> int:
         output = self.folder / "output.sif"
         if not read_carrier(str(output)).good:
-            raise NotRunError("no record was written")
+            raise NotRunError(f"no record was written: {self.said}")
         return output.stat().st_size - (self.site.folder / "output.sif").stat().st_size
 
 

@@ -72,7 +72,7 @@ def _install(
     place: Place, built: Path, interpreter: str, site_log: Json, kept: dict[str, Json]
 ) -> Path:
     script = payload.copy_helper(place, interpreter)
-    payload.write_config(place, [interpreter, "-I", "-S", str(script)], site_log, kept)
+    payload.write_config(place, payload.helper_command(interpreter, script), site_log, kept)
     # Last of all: from here on the runtime loads the plugin.
     payload.open_to_all(place)
     run([place.runtime.path, "plugin", "install", str(built)], "installing the plugin")

@@ -153,6 +153,12 @@ def copy_helper(place: Place, interpreter: str) -> Path:
     return script
 
 
+def helper_command(interpreter: str, script: Path) -> list[str]:
+    """Returns how the plugin starts the helper: no variable, user site or working directory may
+    choose what Python imports."""
+    return [interpreter, "-I", "-S", str(script)]
+
+
 def site_log_of(place: Place) -> Json:
     """Returns what the configuration that is there says of the site log; None for nothing."""
     try:
