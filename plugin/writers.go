@@ -6,9 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
-const sysBlock = "/sys/block"
+const (
+	sysBlock = "/sys/block"
+	letGo    = 100 * time.Millisecond
+)
 
 // writerOf returns the loop device by which something can still write the container at path,
 // although no runtime holds its lock: a process that outlived an earlier run. "" for none.
@@ -58,7 +62,13 @@ func warnOfWriters(entries []bindEntry, warn func(string)) {
 		if e.RO {
 			continue
 		}
-		if device := writerOf(string(e.Source), sysBlock); device != "" {
+		device := writerOf(string(e.Source), sysBlock)
+		if device != "" {
+			// The kernel takes a moment to let go of what the run just before this one had.
+			time.Sleep(letGo)
+			device = writerOf(string(e.Source), sysBlock)
+		}
+		if device != "" {
 			warn(warning(fmt.Sprintf("%s: a process of an earlier run can still write into it (/dev/%s): "+
 				"end it first, for one of the two will lose files", e.Source, device)))
 		}

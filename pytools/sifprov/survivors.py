@@ -23,6 +23,7 @@ _F_OFD_GETLK = 36  # <asm-generic/fcntl.h>
 _DELETED = b" (deleted)"
 # Seconds for processes that end just after the command did, such as those of a pipe.
 GRACE = 0.5
+_LET_GO = 0.1
 
 
 class Process(NamedTuple):
@@ -166,14 +167,17 @@ def after_the_run(device: int, *, grace: float = GRACE) -> tuple[Process, ...]:
         time.sleep(0.02)
 
 
-def still_held(path: str, offset: int, *, grace: float = GRACE) -> str | None:
-    """Says who still writes the partition at `offset` when the runtime has ended; None: nobody.
+def still_held(
+    path: str, offset: int, *, apart: int | None = None, grace: float = GRACE
+) -> str | None:
+    """Says who still writes the partition at `offset` when a run has ended; None: nobody.
 
-    The kernel takes a moment to let go of it.
+    The kernel takes a moment to let go of it. `apart` is the device number of the loop device that
+    the run itself has.
     """
     end = time.monotonic() + grace
     while True:
-        found = writers(path, offset)
+        found = tuple(loop for loop in writers(path, offset) if loop.number != apart)
         if not found:
             return None
         if time.monotonic() > end:
@@ -216,6 +220,10 @@ def warning(path: str) -> str | None:
     """Returns what to tell a user before something writes into the container at `path`; None where
     nobody else does, or where a run does: then the runtime refuses another one by itself."""
     found = writers(path)
+    if found:
+        # The kernel takes a moment to let go of what a run just before had.
+        time.sleep(_LET_GO)
+        found = writers(path)
     with suppress(OSError):
         if found and not is_locked(path):
             return (

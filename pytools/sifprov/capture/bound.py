@@ -26,7 +26,7 @@ from sifprov.model.request import Bind, CaptureEnd, CaptureRequest
 from sifprov.model.timestamp import to_ns
 from sifprov.runtime.mounts import find_mount
 from sifprov.sif import FsType
-from sifprov.survivors import after_the_run, named, still_held, who, writers
+from sifprov.survivors import after_the_run, named, still_held
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,7 @@ def _held(bound: Bound, point: str | None, *, live: bool) -> str | None:
     if there:
         return named(there)
     # Another run's, which the kernel does not know to be on the same file.
-    others = tuple(loop for loop in writers(path, partition.offset) if loop.number != device)
-    return who(others) if others else None
+    return still_held(path, partition.offset, apart=device)
 
 
 def after(
@@ -177,6 +176,9 @@ def after(
     partition = bound.identity.partition
     offset = partition.offset if partition else 0
     point = find_mount(bound.identity.path, offset, bound.place) if live else None
+    if end.outcome == NOT_STARTED:
+        # It may never have been mounted. Where it is, the partition alone cannot be read.
+        live = point is not None
     bound = replace(bound, led=_led(bound, point))
     if not bound.writable:
         return bound
