@@ -1,0 +1,114 @@
+"""Whether a command was started: shell scripts stand for the runtime here, real runtimes in
+tests/real."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sifprov.wrapper import starts
+from sifprov.wrapper.starts import Starts, Verdict
+from sifprov.wrapper.supervise import WATCHED
+
+# A runtime that forks without a program of its own, as one that cannot find the command.
+FORKS = "import os, sys; p = os.fork() or os._exit(255); os.waitpid(p, 0); os._exit(255)"
+
+
+def run(argv: list[str], *, looks: float = 0.0) -> Verdict:
+    watch = Starts()
+    pid = os.posix_spawnp(argv[0], argv, dict(os.environ))
+    watch.began(pid)
+    end = time.monotonic() + looks
+    while time.monotonic() < end:
+        time.sleep(0.05)
+        watch.look()
+    _, status = os.waitpid(pid, 0)
+    return watch.verdict(status)
+
+
+@pytest.fixture
+def events() -> None:
+    """Needs the kernel's process events."""
+    if run(["sh", "-c", "/bin/false"]).started is None:
+        pytest.skip("this kernel, or this namespace, tells nobody of process events")
+
+
+@pytest.mark.parametrize("code", [0, 3, 7, 126, 254])
+def test_a_code_that_no_runtime_gives(code: int) -> None:
+    assert run(["sh", "-c", f"exit {code}"]) == Verdict(True, "exit code")
+
+
+@pytest.mark.parametrize("code", [1, 2, 255])
+def test_a_quick_command_with_a_runtimes_own_code(events: None, code: int) -> None:
+    script = f"{sys.executable} -c 'import os; os._exit({code})'; exit $?"
+    for _ in range(5):
+        assert run(["sh", "-c", script]) == Verdict(True, "process events")
+
+
+def test_a_runtime_that_started_nothing(events: None) -> None:
+    for _ in range(5):
+        assert run([sys.executable, "-c", FORKS]) == Verdict(False, "process events")
+        assert run(["sh", "-c", "exit 1"]) == Verdict(False, "process events")
+
+
+def test_a_helper_of_the_runtime_is_no_command(events: None) -> None:
+    assert run(["sh", "-c", "/bin/false; exit 255"]) == Verdict(False, "process events")
+
+
+def test_a_command_below_a_process_of_the_runtimes(events: None) -> None:
+    script = "(sh -c 'exit 255'; exit 255); exit 255"
+    assert run(["sh", "-c", script]) == Verdict(True, "process events")
+
+
+def test_a_long_command_is_seen_without_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starts, "_listen", lambda: None)
+    script = "sleep 0.5; exit 255"
+    assert run(["sh", "-c", script], looks=0.3) == Verdict(True, "process table")
+    quick = run(["sh", "-c", "/bin/false; exit 255"])
+    assert quick.started is None
+    assert "with 255" in quick.why
+    killed = run(["sh", "-c", "kill -9 $$"])
+    assert (killed.started, killed.alone) == (None, True)
+    assert "by signal 9" in killed.why
+
+
+def test_a_killed_runtime_whose_command_lives_on() -> None:
+    watch = Starts()
+    process = subprocess.Popen(["sh", "-c", "sleep 63 & echo $!; wait"], stdout=subprocess.PIPE)
+    assert process.stdout
+    command = int(process.stdout.readline())
+    watch.began(process.pid)
+    for _ in range(40):
+        watch.look()
+        if watch.settled:
+            break
+        time.sleep(0.05)
+    try:
+        process.kill()
+        _, status = os.waitpid(process.pid, 0)
+        process.returncode = -9
+        assert watch.verdict(status) == Verdict(True, "process table", alone=True)
+    finally:
+        os.kill(command, signal.SIGKILL)
+        process.stdout.close()
+
+
+def test_events_that_were_dropped_are_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Starts()
+    watch._overflow = True
+    pid = os.posix_spawnp("sh", ["sh", "-c", "exit 255"], dict(os.environ))
+    watch.began(pid)
+    _, status = os.waitpid(pid, 0)
+    assert watch.verdict(status).started is None
+
+
+def test_every_signal_but_ours_is_watched() -> None:
+    assert {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGCONT} <= WATCHED
+    assert not {signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV} & WATCHED
+    assert Path("/proc/self/task").exists()
