@@ -29,7 +29,7 @@ from sifprov.model.request import Bind, CaptureEnd, CaptureRequest
 from sifprov.sif import DataType
 
 ROOT = Path(__file__).parents[2]
-NAMES = ["application", "batch", "binds", "isolation", "platform", "resources", "user"]
+NAMES = ["application", "batch", "binds", "isolation", "platform", "resources", "started", "user"]
 TABLE = rb"""92 63 0:40 / / rw,nodev,relatime unbindable - overlay overlay ro,lowerdir=/x
 94 92 0:6 / /dev rw,relatime master:16 - devtmpfs devtmpfs rw
 104 92 254:0 /home/me/a\040b /home/me rw,nosuid master:1 - ext4 /dev/vda rw

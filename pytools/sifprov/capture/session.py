@@ -28,7 +28,7 @@ from sifprov.content import Deadline, Tree
 from sifprov.digestcache import DigestCache
 from sifprov.frozen import dataclass, replace
 from sifprov.model.fact import Fact
-from sifprov.model.record import NOT_STARTED, OUTPUT, UNKNOWN, Container, Record, Replay
+from sifprov.model.record import OUTPUT, UNKNOWN, Container, Record, Replay
 from sifprov.model.request import CaptureEnd, CaptureRequest
 from sifprov.model.timestamp import from_ns, to_ns
 from sifprov.parallel import run_all
@@ -126,8 +126,6 @@ def finish(
     the run, which may have been recorded already; content that changed since is not taken for the
     run's. A record that cannot be written raises nothing: `written` says so.
     """
-    # What never started may never have been mounted, and has written nothing.
-    live = live and end.outcome != NOT_STARTED
     data = tuple(after(bound, end, deadline, started.cache, live=live) for bound in started.data)
     request, app = started.request, started.application
     if late:

@@ -22,7 +22,7 @@ from sifprov.capture.facts.platform import platform
 from sifprov.capture.facts.resources import resources
 from sifprov.capture.facts.who import batch, user
 from sifprov.model.fact import Fact
-from sifprov.model.record import PLUGIN
+from sifprov.model.record import NOT_STARTED, PLUGIN, UNKNOWN
 from sifprov.model.request import CaptureEnd, CaptureRequest
 
 __all__ = ["asks_for_log", "collect", "early"]
@@ -57,9 +57,18 @@ def collect(
     ]
     if request.captured_by == PLUGIN and asks_for_log(dict(request.variables)):
         late.append(Fact("log", None, reason=_NO_LOG))
+    if request.captured_by == PLUGIN:
+        late.append(_started(end))
     # What somebody nearer to the run has said counts more, but where a collector builds on it.
     found = {f.name: f for f in (*request.facts, *end.facts, *early, *late)}
     return tuple(found[name] for name in sorted(found))
+
+
+def _started(end: CaptureEnd) -> Fact:
+    """Whether the command was ever started, which the plugin always knows."""
+    if end.outcome == UNKNOWN:
+        return Fact("started", None, reason="the runtime was killed")
+    return Fact("started", end.outcome != NOT_STARTED, source="the runtime and its process")
 
 
 def _safely(name: str, read: Callable[[], Fact]) -> Fact:
