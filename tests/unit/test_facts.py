@@ -37,6 +37,7 @@ TABLE = rb"""92 63 0:40 / / rw,nodev,relatime unbindable - overlay overlay ro,lo
 107 92 0:39 /etc/passwd /etc/passwd rw master:21 - tmpfs tmpfs rw
 111 92 7:1 /Inputs /Inputs ro,relatime - ext3 /dev/loop1 ro
 112 92 0:50 /Outputs /Outputs rw - fuse.fuse2fs fuse2fs rw,user_id=1001
+113 92 0:51 / /More rw - fuse.fuse2fs fuse2fs rw,user_id=1001
 nonsense
 """
 HOST = rb"""43 42 254:0 / / rw shared:1 - ext4 /dev/vda rw
@@ -61,6 +62,7 @@ def request(**changes: Any) -> CaptureRequest:
         binds=(
             Bind("in.sif", "/Inputs", "/Inputs", None, True, False),
             Bind("/data/out.sif", "/Outputs/", None, None, False, False),
+            Bind("/data/more.sif", "/More", "/x", None, True, True),
         ),
         images=(),
         timeout=60,
@@ -108,6 +110,10 @@ def test_binds_tell_where_everything_came_from(tmp_path: Path) -> None:
         {
             "destination": "/Outputs", "read_only": False, "type": "fuse.fuse2fs",
             "source": "/", "image": "/data/out.sif",
+        },
+        {
+            "destination": "/More", "read_only": True, "type": "fuse.fuse2fs",
+            "source": "/x", "image": "/data/more.sif",
         },
     ]  # fmt: skip
 

@@ -41,10 +41,7 @@ def binds(request: CaptureRequest, end: CaptureEnd, own: str = "/proc/self/mount
             host = parse_mounts(file.read())
     except OSError:
         host = ()
-    images = {
-        os.path.normpath(b.destination): (os.path.join(request.cwd, b.source), b.image_src or "/")
-        for b in request.binds
-    }
+    images = {os.path.normpath(b.destination): b for b in request.binds}
     found = parse_mounts(end.mounts)
     value: list[Json] = []
     for mount in found[:_MAX_BINDS]:
@@ -57,7 +54,10 @@ def binds(request: CaptureRequest, end: CaptureEnd, own: str = "/proc/self/mount
         image = images.get(point)
         source = os.fsdecode(host_path(mount, host) or b"")
         if image:
-            entry["image"], entry["source"] = bounded(image[0]), bounded(image[1])
+            entry["image"] = bounded(os.path.join(request.cwd, image.source))
+            entry["source"] = bounded(image.image_src or "/")
+            # By FUSE, what cannot be written is shown as what can.
+            entry["read_only"] = mount.read_only or image.read_only
         elif source:
             entry["source"] = bounded(source)
         value.append(entry)
