@@ -193,7 +193,7 @@ func gatherBy(conf config, view engineView, nameVariable string, started time.Ti
 		return &st, func() {}
 	}
 	var use func()
-	st.Binds, use = view.markInputs(conf.ROInputs)
+	st.Binds, use = view.markInputs(addsRO(conf, siteSettings, os.Getenv))
 	warnOfWriters(st.Binds, warnUser)
 	return &st, use
 }

@@ -15,35 +15,59 @@ const siteSettings = "/etc/sifprov/config.ini"
 // userEnvironment returns the names of variables that the user, else the site, has set to be
 // recorded. Only this process sees their values, so it must know the names.
 func userEnvironment(getenv func(string) string) []string {
+	names, _ := environmentOf(siteSettings, 0)
+	if own, found := environmentOf(userSettings(getenv), os.Getuid()); found {
+		return own
+	}
+	return names
+}
+
+// addsRO tells whether "ro" is added to inputs: by the configuration of the plugin, and by what
+// site, user and environment have set.
+func addsRO(conf config, site string, getenv func(string) string) bool {
+	answer, _ := settingOf(site, "ro_inputs", 0)
+	if own, found := settingOf(userSettings(getenv), "ro_inputs", os.Getuid()); found {
+		answer = own
+	}
+	if variable := getenv("SIFPROV_RO_INPUTS"); variable != "" {
+		answer = variable
+	}
+	return conf.ROInputs && answer != "no"
+}
+
+// userSettings returns the path of the user's own file, "" for a user without a home.
+func userSettings(getenv func(string) string) string {
 	base := getenv("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(base) {
 		base = filepath.Join(getenv("HOME"), ".config")
 	}
-	if filepath.IsAbs(base) {
-		if names, found := environmentOf(filepath.Join(base, name, "config.ini"), os.Getuid()); found {
-			return names
-		}
+	if !filepath.IsAbs(base) {
+		return ""
 	}
-	names, _ := environmentOf(siteSettings, 0)
-	return names
+	return filepath.Join(base, name, "config.ini")
 }
 
-// environmentOf reads the key `environment` of the section `capture`. A file that is somebody
-// else's, or that others can write, says nothing. What is wrong in it, the helper tells.
 func environmentOf(path string, owner int) (names []string, found bool) {
+	text, found := settingOf(path, "environment", owner)
+	return splitNames(text), found
+}
+
+// settingOf reads a key of the section `capture`. A file that is somebody else's, or that others
+// can write, says nothing. What is wrong in it, the helper tells.
+func settingOf(path, wanted string, owner int) (value string, found bool) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, false
+		return "", false
 	}
 	defer f.Close()
 	var st syscall.Stat_t
 	if syscall.Fstat(int(f.Fd()), &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG ||
 		int(st.Uid) != owner || st.Mode&0o022 != 0 {
-		return nil, false
+		return "", false
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxConfig))
 	if err != nil {
-		return nil, false
+		return "", false
 	}
 	inCapture, inKey := false, false
 	for _, line := range strings.Split(string(data), "\n") {
@@ -53,15 +77,15 @@ func environmentOf(path string, owner int) (names []string, found bool) {
 		case text[0] == '[':
 			inCapture, inKey = text == "[capture]", false
 		case inKey && line[0] <= ' ': // a value goes on in indented lines
-			names = append(names, splitNames(text)...)
+			value += " " + text
 		default:
-			key, value, _ := strings.Cut(text, "=")
-			if inKey = inCapture && strings.ToLower(strings.TrimSpace(key)) == "environment"; inKey {
-				names, found = splitNames(value), true
+			key, rest, _ := strings.Cut(text, "=")
+			if inKey = inCapture && strings.ToLower(strings.TrimSpace(key)) == wanted; inKey {
+				value, found = strings.TrimSpace(rest), true
 			}
 		}
 	}
-	return names, found
+	return value, found
 }
 
 // splitNames leaves out a lone "*", which would let everything through.

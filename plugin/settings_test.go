@@ -36,3 +36,45 @@ func TestUserEnvironment(t *testing.T) {
 		t.Error("a folder counts")
 	}
 }
+
+func TestWhatDecidesAboutReadOnlyInputs(t *testing.T) {
+	folder := t.TempDir()
+	site, home := filepath.Join(folder, "site.ini"), filepath.Join(folder, "home")
+	own := filepath.Join(home, ".config", "sifprov", "config.ini")
+	must(t, os.MkdirAll(filepath.Dir(own), 0o700))
+	environ := map[string]string{"HOME": home, "XDG_CONFIG_HOME": "relative"}
+	getenv := func(name string) string { return environ[name] }
+	const no, yes = "# x\n[capture]\ndigest = full\nro_inputs = no\n", "[capture]\nRO_Inputs=yes\n"
+	for i, c := range []struct {
+		conf                bool
+		site, own, variable string
+		mode                os.FileMode
+		want                bool
+	}{
+		{true, "", "", "", 0o600, true},
+		{false, "", yes, "yes", 0o600, false},
+		{true, "", no, "", 0o600, false},
+		{true, "", no, "yes", 0o600, true},
+		{true, "", yes, "no", 0o600, false},
+		{true, "", no, "", 0o620, true},
+		{true, "", "ro_inputs = no\n", "", 0o600, true},
+		{true, "", "[other]\nro_inputs = no\n", "", 0o600, true},
+		{true, "", "[capture]\nro_inputs\n", "", 0o600, true},
+	} {
+		write(t, own, c.own, c.mode)
+		environ["SIFPROV_RO_INPUTS"] = c.variable
+		if got := addsRO(config{ROInputs: c.conf}, site, getenv); got != c.want {
+			t.Errorf("case %d: %v", i, got)
+		}
+	}
+	if os.Getuid() == 0 {
+		environ["SIFPROV_RO_INPUTS"] = ""
+		write(t, site, no, 0o644)
+		for text, want := range map[string]bool{"": false, yes: true} {
+			write(t, own, text, 0o600)
+			if got := addsRO(config{ROInputs: true}, site, getenv); got != want {
+				t.Errorf("below a site's no, %q: %v", text, got)
+			}
+		}
+	}
+}
