@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 from sifprov.sif.write import LOCK_TIMEOUT
 from tests.real.harness import Finished, Runner, descendants
 from tests.real.job import COPY, Job
+from tests.real.wrapjob import WrapJob
 
 OUTPUT = ("output.sif:/Outputs:image-src=/Outputs",)
 # Writes, and goes on when the file `go` appears in its working directory, which is the host's.
@@ -58,7 +60,7 @@ class During:
         argv += ["-B", str(job.run.folder), "--pwd", str(job.run.folder)]
         line = [*argv, job.app, "sh", "-c", f"{WAIT}; {self.after}"]
         # In the background of a shell, for the runner itself waits for the end.
-        quoted = " ".join("'" + word.replace("'", "'\\''") + "'" for word in line)
+        quoted = shlex.join(line)
         job.run(
             ["sh", "-c", f"({quoted} > out 2> err; echo $? > code) > /dev/null 2>&1 &"],
             env={"HOME": str(job.path(".")), **self.env},
@@ -420,3 +422,46 @@ def test_a_long_run_leaves_nothing_behind(job: Job) -> None:
     job.shell("echo x > /Outputs/a; sleep 2").expect()
     assert journals_of(job, home) == []
     assert len(job.records()) == 1
+
+
+def test_the_wrapper_and_its_recorder_are_killed_at_once(wrap_job: WrapJob) -> None:
+    job = wrap_job
+    needs_root("killing processes of another user")
+    script = "echo x > /Outputs/a; touch ready; exec sleep 47"
+    words = [
+        "-B",
+        OUTPUT[0],
+        "-B",
+        str(job.run.folder),
+        "--pwd",
+        str(job.run.folder),
+        job.app,
+        "sh",
+        "-c",
+    ]
+    line = shlex.join([*job.wrapped("exec", *words), script])
+    env = {**job.env(), "XDG_STATE_HOME": str(job.path("state"))}
+    job.run(["sh", "-c", f"{line} > out 2>&1 &"], env=env).expect()
+    deadline = time.monotonic() + 30
+    while not list(job.path("state").rglob("*.started.jsonl")):
+        assert time.monotonic() < deadline, job.path("out").read_text()
+        time.sleep(0.1)
+    doomed = {pid for pid in _in_folder(job) for pid in (pid, *descendants(pid))}
+    for pid in doomed:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    time.sleep(0.5)
+    job.run([job.sifprov, "flush"], env=env, timeout=120).expect()
+    record = job.last()
+    assert (record["run"]["outcome"], record["captured_by"]["kind"]) == ("unknown", "wrapper")
+    assert not list(job.path("state").rglob("*.jsonl"))
+
+
+def _in_folder(job: Job) -> list[int]:
+    """The processes that were started in the job's folder."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if os.readlink(folder / "cwd") == str(job.run.folder):
+                found.append(int(folder.name))
+    return found
