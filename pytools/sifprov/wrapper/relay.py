@@ -18,15 +18,19 @@ def relay(
     When `ended` closes, the application has ended: what was written by then is handed on, the log
     goes to `log`, and `done` says so. Background processes may write on; that is handed on too.
     """
-    collector = Collector(limit, [name for name, _, _ in streams])
+    collector: Collector | None = Collector(limit, [name for name, _, _ in streams])
     sources = {source: (name, target) for name, source, target in streams}
     watched = {*sources, ended}
 
     def take(source: int) -> None:
+        nonlocal collector
         name, target = sources[source]
         data = read_some(source)
-        if data:
-            collector.add(name, data)
+        try:
+            if data and collector:
+                collector.add(name, data)
+        except MemoryError:
+            collector = None  # to hand it on counts more than to keep it
         if not data or not write_all(target, data):
             # Without a reader, whoever writes is to learn of it.
             os.close(source)
@@ -42,6 +46,6 @@ def relay(
                 for source in late:
                     take(source)
             watched.discard(ended)
-            good = write_all(log, collector.log().to_bytes())
+            good = collector is not None and write_all(log, collector.log().to_bytes())
             write_all(done, b"1" if good else b"0")
             os.close(done)

@@ -21,7 +21,9 @@ import select
 import signal
 import termios
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 _CHUNK = 64 * 1024
@@ -51,6 +53,9 @@ class Tee:
 
     def __init__(self, limit: int) -> None:
         """Starts it; `limit` is in bytes. Raises OSError."""
+        # Imported before the fork: what fails here fails before anything was started.
+        from sifprov.wrapper.relay import relay
+
         self._streams = _open_streams()
         self.log = os.memfd_create("sifprov-log")
         ended, self._ended = os.pipe()
@@ -59,7 +64,9 @@ class Tee:
         if self._pid == 0:
             os.close(self._ended)
             os.close(self._done)
-            _be_relay(self._streams, limit, self.log, ended, done)
+            pairs = [(s.name, s.source, s.target) for s in self._streams]
+            ours = {s.source for s in self._streams} | {self.log, ended, done}
+            _be_relay(self._streams, ours, partial(relay, pairs, limit, self.log, ended, done))
         os.close(ended)
         os.close(done)
         for stream in self._streams:
@@ -141,8 +148,8 @@ def _copy_size(terminal: int, pseudo: int) -> None:
         fcntl.ioctl(pseudo, termios.TIOCSWINSZ, size)
 
 
-def _be_relay(streams: tuple[Stream, ...], limit: int, log: int, ended: int, done: int) -> None:
-    """Does the relay's work. Does not return."""
+def _be_relay(streams: tuple[Stream, ...], ours: set[int], work: Callable[[], None]) -> None:
+    """Does the relay's work, with the descriptors `ours`. Does not return."""
     try:
         os.setsid()
         for number in _IGNORED:
@@ -150,14 +157,11 @@ def _be_relay(streams: tuple[Stream, ...], limit: int, log: int, ended: int, don
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         for stream in streams:
             os.close(stream.given)
-        keep = {s.source for s in streams} | {s.target for s in streams} | {log, ended, done}
-        for standard in range(_STDERR + 1):
-            if standard not in keep:
-                with suppress(OSError):
-                    os.close(standard)
-        from sifprov.wrapper.relay import relay
-
-        relay([(s.name, s.source, s.target) for s in streams], limit, log, ended, done)
+        if 0 not in ours:
+            # Whoever feeds the application is to learn of its end.
+            with suppress(OSError):
+                os.close(0)
+        work()
     except BaseException:
         os._exit(1)
     os._exit(0)
@@ -187,6 +191,5 @@ def read_some(number: int) -> bytes:
         except BlockingIOError:
             time.sleep(0.01)
         except OSError as error:
-            if error.errno == errno.EIO:
+            if error.errno != errno.EINTR:
                 return b""
-            raise
