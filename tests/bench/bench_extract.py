@@ -2,7 +2,8 @@
 
     make bench-extract
 
-The containers are an ext3 one and its sealed copy (squashfs, gzip); the trees one large file of
+The containers are an ext3 one and its sealed copy (squashfs, gzip), read with everything that can
+decompress it here, and by unsquashfs; the trees one large file of
 numbers as text, and many small ones. Fails when extraction from ext3 takes more than twice as long
 as `cp -r`.
 """
@@ -18,11 +19,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 from sifprov.create import create_data
+from sifprov.errors import MissingError
 from sifprov.extract import extract
+from sifprov.filesystem import compress
+from sifprov.filesystem.compress import Decompress
 from sifprov.seal import seal
+from sifprov.sif import PartType, open_image
 
 BOUND = 2.0
 
@@ -57,6 +65,22 @@ def timed(work: Callable[[], object], made: Path) -> float:
     return took
 
 
+def engines() -> dict[str, Decompress]:
+    """What can decompress a sealed container here, the one that is taken first."""
+    makers = {"libdeflate": compress._libdeflate, "isal": compress._isal}
+    found: dict[str, Decompress] = {}
+    for name, make in makers.items():
+        with suppress(MissingError, ImportError):
+            found[name] = make()
+    return {**found, "zlib": compress._zlib}
+
+
+def extract_by(engine: Decompress, sealed: Path, made: Path) -> None:
+    """Extracts with one of the engines."""
+    with patch.object(compress, "gzip_engines", lambda: (engine,)):
+        extract(str(sealed), str(made))
+
+
 def measure(title: str, source: Path, work: Path, rounds: int) -> float:
     """Prints the table of one tree; returns the ratio of ext3 to `cp -r`."""
     ext3, sealed, made = work / "a.sif", work / "a.sealed.sif", work / "made"
@@ -65,8 +89,23 @@ def measure(title: str, source: Path, work: Path, rounds: int) -> float:
     kinds: dict[str, Callable[[], object]] = {
         "cp -r": lambda: subprocess.run(["cp", "-r", source, made], check=True),
         "extract, ext3": lambda: extract(str(ext3), str(made)),
-        "extract, sealed": lambda: extract(str(sealed), str(made)),
     }
+    for name, engine in engines().items():
+        kinds[f"extract, sealed, by {name}"] = partial(extract_by, engine, sealed, made)
+    with open_image(str(sealed)) as (_, image):
+        offset = image.partitions(PartType.DATA)[0].offset
+    unsquashfs = [
+        "unsquashfs",
+        "-quiet",
+        "-no-progress",
+        "-offset",
+        str(offset),
+        "-dest",
+        str(made),
+    ]
+    kinds["unsquashfs of the same"] = lambda: subprocess.run(
+        [*unsquashfs, str(sealed)], check=True, stdout=subprocess.DEVNULL
+    )
     times: dict[str, list[float]] = {kind: [] for kind in kinds}
     for _ in range(rounds):
         for kind, job in kinds.items():
