@@ -145,20 +145,34 @@ def plugin(singularity: str) -> Iterator[str]:
         yield singularity
 
 
+# The runtimes that had no plugin before the tests installed one.
+_added: list[str] = []
+# Those where this session installed the sources as they are.
+_current: set[str] = set()
+
+
 @contextmanager
 def installed_plugin(runtime: str) -> Iterator[None]:
-    """Installs the plugin as an administrator does; removes it where it was not there before."""
+    """Installs the plugin as an administrator does, where that was not done in this session, or was
+    undone. At the end of the session it is removed where it was not there before."""
     program = [str(Path(sys.executable).with_name("sifprov"))]
     before = _admin([*program, "plugin", "status"], runtime)
-    if os.getuid() != 0:
-        if before.returncode != 0:
-            pytest.skip(f"the plugin is not installed, and that needs root: {before.stdout}")
+    if before.returncode == 0 and (runtime in _current or os.getuid() != 0):
         yield
         return
+    if os.getuid() != 0:
+        pytest.skip(f"the plugin is not installed, and that needs root: {before.stdout}")
+    if before.returncode == 3 and runtime not in _current:
+        _added.append(runtime)
     done = _admin([*program, "plugin", "install"], runtime)
     assert done.returncode == 0, done.stdout + done.stderr
+    _current.add(runtime)
     yield
-    if before.returncode == 3:
+
+
+def pytest_sessionfinish() -> None:
+    program = [str(Path(sys.executable).with_name("sifprov"))]
+    for runtime in _added:
         _admin([*program, "plugin", "remove"], runtime)
 
 
