@@ -13,11 +13,12 @@ from sifprov.groups import signed_groups
 from sifprov.identity import Identity, identify_image
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.model.record import Record
+from sifprov.placement import is_metadata
 from sifprov.records import Stored, read_records
 from sifprov.sif import DataType, FsType, Image, Partition, open_image
 
 SCHEMA = "sifprov.data-info/1"
-DATA, APPLICATION, OTHER = "data", "application", "other"
+DATA, APPLICATION, METADATA, OTHER = "data", "application", "metadata", "other"
 _COMPRESSORS = ("none", "gzip", "lzma", "lzo", "xz", "lz4", "zstd")
 
 
@@ -111,23 +112,26 @@ def read_info(path: str) -> Info:
     with open_image(path) as (file, image):
         identity = identify_image(path, file, image)
         partition = identity.partition
+        records = read_records(file, image)
         return Info(
-            kind=_kind(image, partition),
+            kind=_kind(image, partition, records),
             identity=identity,
             volume=_volume(path, file, partition) if partition else None,
             size=image.size,
             objects=len(image.descriptors),
             slots=image.header.dtotal,
-            records=read_records(file, image),
+            records=records,
             signatures=len(image.select(DataType.SIGNATURE)),
             signed_groups=tuple(sorted(signed_groups(image))),
         )
 
 
-def _kind(image: Image, partition: Partition | None) -> str:
+def _kind(image: Image, partition: Partition | None, records: tuple[Stored, ...]) -> str:
     if image.is_application:
         return APPLICATION
-    return DATA if partition else OTHER
+    if partition:
+        return DATA
+    return METADATA if records and is_metadata(image) else OTHER
 
 
 def _volume(path: str, file: BinaryIO, partition: Partition) -> Volume:

@@ -11,6 +11,7 @@ from tests.unit.sifs import IN, OUT, add, add_object, container, make_sif, origi
 from sifprov.carrier import elsewhere, read_carrier
 from sifprov.errors import FileError, MissingError, NoRecordError
 from sifprov.frozen import replace
+from sifprov.info import read_info
 from sifprov.model.record import FOLDER, OUTPUT, Record
 from sifprov.placement import (
     CONTAINER,
@@ -146,6 +147,13 @@ def test_a_trail_through_a_metadata_container(tmp_path: Path) -> None:
     assert trail.ancestors[IN].identity.reason == "not found"
     shown = render(read_trail(str(meta)))
     assert shown.index("out.sif") < shown.index("made ")
+
+
+def test_info_tells_a_metadata_container(tmp_path: Path) -> None:
+    meta = tmp_path / "m.sif"
+    append_to(Place(METADATA, str(meta)), run_of(1))
+    assert read_info(str(meta)).kind == "metadata"
+    assert read_info(str(make_sif(tmp_path / "x.sif", partition=None))).kind == "other"
 
 
 def test_records_in_the_container_and_elsewhere(tmp_path: Path) -> None:

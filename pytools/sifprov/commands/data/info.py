@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import click
 
-from sifprov.info import APPLICATION, OTHER, Info, Volume, read_info
+from sifprov.info import APPLICATION, METADATA, OTHER, Info, Volume, read_info
 from sifprov.model.timestamp import to_ns
 from sifprov.render.clock import local_time
 from sifprov.render.tree import outcome
@@ -71,6 +71,8 @@ def _lines(info: Info) -> Iterator[tuple[str, str]]:
 def _kind(info: Info) -> str:
     if info.kind == APPLICATION:
         return "application container (it runs)"
+    if info.kind == METADATA:
+        return "metadata container, with records of others"
     if info.kind == OTHER:
         return "neither an application nor a data container"
     if info.volume and info.volume.fs == "squashfs":
