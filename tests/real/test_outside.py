@@ -1,0 +1,176 @@
+"""Changes outside of any recorded run are marked, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sifprov.identity import identify
+from sifprov.rerun import CAPTURED
+from sifprov.survivors import loops
+from tests.real.job import BINDS, COPY, Job
+
+WRITABLE_INPUT = ("input.sif:/Inputs:image-src=/Inputs,rw", BINDS[1])
+
+
+def marks(job: Job, name: str, container: str = "output.sif") -> list[str]:
+    """The marks that the newest record gives to a container."""
+    runs = [r for r in job.records(container) if r["run"]]
+    (entry,) = [c for c in runs[-1]["containers"] if c["name"] == name]
+    return list(entry.get("marks", []))
+
+
+def stands(job: Job, name: str = "output.sif") -> str:
+    now: dict[str, Any] = json.loads(job.cli("trail", "--json", name).expect().stdout)["now"]
+    return str(now["state"])
+
+
+def settle(job: Job, name: str = "output.sif") -> None:
+    """Waits until the kernel has let go of a container, and for the next second of a dtime."""
+    end = time.monotonic() + 15
+    while loops(str(job.path(name))):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    time.sleep(1.05 - time.time() % 1)
+
+
+def unseen(job: Job, script: str, name: str = "output.sif", at: str = "/Outputs") -> None:
+    """A run that nobody records."""
+    bind = f"{name}:{at}:image-src={at},rw"
+    job.exec("sh", "-c", script, binds=(bind,), env={CAPTURED: "1"}).expect()
+
+
+def by_mount(job: Job, script: str, *options: str) -> None:
+    """A mount by root, by hand."""
+    point = job.path("mounted")
+    point.mkdir()
+    identity = identify(str(job.path("output.sif")))
+    assert identity.partition
+    where = f"loop,offset={identity.partition.offset},sizelimit={identity.partition.size}"
+    mount = ["mount", "-o", ",".join((where, *options)), identity.path, str(point)]
+    subprocess.run(mount, check=True, timeout=30)
+    try:
+        subprocess.run(["sh", "-c", script], cwd=point, check=True, timeout=30)
+    finally:
+        subprocess.run(["umount", point], check=True, timeout=30)
+        point.rmdir()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo more >> /Outputs/copy.txt",
+        "rm /Outputs/copy.txt",
+        "mv /Outputs/copy.txt /Outputs/other.txt",
+        "touch /Outputs/new",
+        "chmod 700 /Outputs/copy.txt",
+        "cp -p /Outputs/copy.txt /Outputs/z && touch -r /Outputs/z /Outputs/copy.txt",
+    ],
+)
+def test_an_unrecorded_run_is_noticed(either: Job, script: str) -> None:
+    either.shell(COPY).expect()
+    settle(either)
+    assert stands(either) == "as-recorded"
+    unseen(either, script)
+    settle(either)
+
+    assert stands(either) == "changed-outside"
+    assert "by no recorded run" in either.cli("trail", "output.sif").expect().stdout
+    either.shell("echo again > /Outputs/again").expect()
+    assert marks(either, "output.sif") == ["changed-outside"]
+    settle(either)
+    # The record now says what there is.
+    assert stands(either) == "as-recorded"
+    either.shell("echo again > /Outputs/again").expect()
+    assert marks(either, "output.sif") == []
+
+
+def test_a_changed_input_is_noticed_by_its_content(either: Job) -> None:
+    either.shell(COPY).expect()
+    assert marks(either, "input.sif") == []
+    settle(either, "input.sif")
+    unseen(either, "echo four >> /Inputs/data.txt", "input.sif", "/Inputs")
+    settle(either, "input.sif")
+    either.shell(COPY).expect()
+    assert marks(either, "input.sif") == ["changed-outside"]
+    assert marks(either, "output.sif") == []
+    assert stands(either, "input.sif") == "changed-outside"
+
+
+def test_a_mount_by_hand_is_noticed_when_it_changes_anything(either: Job) -> None:
+    if not either.run.is_root:
+        pytest.skip("mounting by hand needs root")
+    either.shell(COPY).expect()
+    for options in (("ro",), ("rw",)):
+        settle(either)
+        by_mount(either, "cat Outputs/copy.txt > /dev/null; ls -lR . > /dev/null", *options)
+        assert stands(either) == "as-recorded"
+    settle(either)
+    by_mount(either, "rm Outputs/copy.txt", "rw")
+    assert stands(either) == "changed-outside"
+
+
+def ran(job: Job, script: str, code: int = 0) -> None:
+    job.shell(script).expect(code)
+
+
+OURS: dict[str, Callable[[Job], object]] = {
+    "a run": lambda job: ran(job, "echo 2 > /Outputs/2"),
+    "a run that fails": lambda job: ran(job, "echo 3 > /Outputs/3; exit 3", 3),
+    "a run that changes nothing": lambda job: ran(job, "cat /Outputs/copy.txt"),
+    "a run that deletes": lambda job: ran(job, "rm -f /Outputs/2; rmdir /Outputs/* || true"),
+    "a run that only reads it": lambda job: job.exec(
+        "cat", "/Outputs/copy.txt", binds=("output.sif:/Outputs:image-src=/Outputs,ro",)
+    ).expect(),
+    "an unrecorded run that only reads it": lambda job: unseen(job, "cat /Outputs/*"),
+    "rerun": lambda job: job.cli("rerun", "-q", "output.sif"),
+    "grow": lambda job: job.cli("data", "grow", "-q", "output.sif", "--to", "16M").expect(),
+    "seal": lambda job: job.cli("data", "seal", "-q", "output.sif").expect(),
+    "annotate": lambda job: job.cli("annotate", "output.sif", "--note", "x").expect(),
+    "list and extract": lambda job: job.cli("data", "extract", "-q", "output.sif", "all").expect(),
+}
+
+
+def test_what_we_do_ourselves_is_never_marked(either: Job) -> None:
+    either.shell(COPY).expect()
+    for what, work in OURS.items():
+        settle(either)
+        work(either)
+        settle(either)
+        assert stands(either) == "as-recorded", what
+        either.shell(f"date > /Outputs/next; {COPY}").expect()
+        assert marks(either, "output.sif") == marks(either, "input.sif") == [], what
+    # Of the sealed copy too, and of a container bound with rw although it is an input.
+    assert stands(either, "output.sealed.sif") == "as-recorded"
+    settle(either, "input.sif")
+    for _ in range(2):
+        either.exec("sh", "-c", COPY, binds=WRITABLE_INPUT).expect()
+        settle(either, "input.sif")
+        assert marks(either, "input.sif") == []
+        assert stands(either, "input.sif") == "as-recorded"
+
+
+def test_a_signed_container_stands_as_it_was_recorded(job: Job, tmp_path: Path) -> None:
+    job.shell(COPY).expect()
+    # A key of this test alone; no passphrase is asked for.
+    key = tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "ed25519", "-out", key],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    copy = job.path("key.pem")
+    copy.write_bytes(key.read_bytes())
+    copy.chmod(0o644)
+    settle(job)
+    job.cli("sign", "--key", "key.pem", "--runtime", job.runtime, "output.sif").expect()
+    assert stands(job) == "as-recorded"
+    job.shell("echo 2 > /Outputs/2").expect()
+    assert marks(job, "output.sif") == []
