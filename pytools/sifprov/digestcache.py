@@ -30,7 +30,7 @@ from pyext2fs.superblock import read_superblock
 from sifprov.content import Deadline, FileState, Known, Tree, image_digest, scan_folder
 from sifprov.hostfs import has_ctime, kind_of
 from sifprov.partition import scan_partition
-from sifprov.settings import FAST, NONE, Settings, home_folder
+from sifprov.settings import FAST, NONE, Settings, cache_folder
 from sifprov.sif import FsType, Partition, open_image
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ class DigestCache:
 
     def save(self) -> None:
         """Stores what is known by now of whole files."""
-        if self._new:
-            self._store.put(self._new)
-            self._new = {}
+        if self._new and self._opened is not None:
+            self._opened.put(self._new)
+        self._new = {}
 
     def settle(self, *, live: bool) -> None:
         """Stores what is known of the files of writable containers, when their records are written.
@@ -130,24 +130,27 @@ class DigestCache:
         self._files = []
         self.save()
 
-    @property
-    def _store(self) -> Store:
-        with self._lock:
-            if self._opened is None:
-                from sifprov.digeststore import Store  # SQLite takes its time
-
-                self._opened = Store(cache_folder(self._environ))
-            return self._opened
-
-    def _usable(self, path: str, size: int) -> bool:
+    def _store_for(self, path: str, size: int) -> Store | None:
+        """The database, where it can tell of the file at `path` sooner than reading `size` bytes
+        would."""
         # A write to a block device changes no ctime.
-        wanted = self._wanted and size >= MIN_BYTES and os.path.isfile(path) and has_ctime(path)
-        return wanted and self._store.usable
+        if not (self._wanted and size >= MIN_BYTES and os.path.isfile(path) and has_ctime(path)):
+            return None
+        with self._lock:
+            if self._opened is None and self._wanted:
+                try:
+                    from sifprov.digeststore import Store  # SQLite takes its time
+                except ImportError:  # Python was built without it
+                    self._wanted = False
+                    return None
+                self._opened = Store(cache_folder(self._environ))
+        return self._opened if self._opened is not None and self._opened.usable else None
 
     def _whole(
         self, path: str, what: tuple[object, ...], size: int, read: Callable[[], Tree | Known]
     ) -> Tree | Known:
-        if not self._usable(path, size):
+        store = self._store_for(path, size)
+        if store is None:
             return read()
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -157,7 +160,7 @@ class DigestCache:
             head = os.pread(descriptor, _HEAD, 0)
             first = _stamp(descriptor)
             key = _key("whole", first, hashlib.sha256(head).digest(), what)
-            stored = self._store.get(key) if self._trusted else None
+            stored = store.get(key) if self._trusted else None
             found = _parse(stored) if stored else None
             if found:
                 return found
@@ -172,12 +175,13 @@ class DigestCache:
             os.close(descriptor)
 
     def _known(self, path: str, partition: Partition, before_ns: int | None) -> _Files | None:
-        if partition.fs != FsType.EXT3 or not self._usable(path, _used(path, partition)):
+        store = self._store_for(path, _used(path, partition))
+        if store is None or partition.fs != FsType.EXT3:
             return None
         key = _container_key(path, partition)
         if key is None:
             return None
-        stored = self._store.get(key) if self._trusted and before_ns is not None else None
+        stored = store.get(key) if self._trusted and before_ns is not None else None
         files = _Files(time.time_ns())
         if stored and before_ns is not None:
             files.unpack(stored, before_ns)
@@ -215,15 +219,6 @@ class _Files:
             return
         for ino, size, mtime, ctime, value in _FILE.iter_unpack(stored[8:]):
             self._old[FileState(ino, size, mtime, ctime)] = value
-
-
-def cache_folder(environ: Mapping[str, str]) -> str:
-    """Returns where a user's digests are; empty for a user without a home."""
-    base = environ.get("XDG_CACHE_HOME", "")
-    if not base.startswith("/"):
-        home = home_folder(environ)
-        base = os.path.join(home, ".cache") if home else ""
-    return os.path.join(base, "sifprov") if base else ""
 
 
 def _old_enough(ctime_ns: int, began_ns: int) -> bool:

@@ -86,6 +86,15 @@ def user_file(environ: Mapping[str, str]) -> str:
     return os.path.join(base, "sifprov", "config.ini") if base else ""
 
 
+def cache_folder(environ: Mapping[str, str]) -> str:
+    """Returns where what can be computed anew is kept; empty for a user without a home."""
+    base = environ.get("XDG_CACHE_HOME", "")
+    if not base.startswith("/"):
+        home = home_folder(environ)
+        base = os.path.join(home, ".cache") if home else ""
+    return os.path.join(base, "sifprov") if base else ""
+
+
 def home_folder(environ: Mapping[str, str]) -> str:
     """Returns the user's home by HOME, else by the password database; empty when there is none."""
     home = environ.get("HOME", "")

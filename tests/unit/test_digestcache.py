@@ -18,12 +18,12 @@ import pytest
 from sifprov import digestcache, digeststore, hostfs
 from sifprov.content import Deadline, FileState, Known, TooLateError, Tree
 from sifprov.create import create_data
-from sifprov.digestcache import DigestCache, cache_folder
+from sifprov.digestcache import DigestCache
 from sifprov.digeststore import NAME, Store
 from sifprov.errors import FileError
 from sifprov.identity import identify
 from sifprov.partition import scan_partition
-from sifprov.settings import FULL, Settings
+from sifprov.settings import FULL, Settings, cache_folder
 from sifprov.sif import Partition
 
 # In tests a change is old after this; a tick of the kernel's clock takes at most 10 ms.
@@ -495,6 +495,14 @@ def test_a_home_that_is_read_only_is_no_failure(
 def test_no_home_and_a_home_that_cannot_be_are_no_failure(bench: Bench) -> None:
     bench.home.rmdir()
     bench.home.write_text("a file")
+    assert bench.tree().digest == bench.tree().digest
+    assert bench.reads() == 2
+
+
+def test_a_python_without_sqlite_is_no_failure(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sifprov.digeststore", None)
     assert bench.tree().digest == bench.tree().digest
     assert bench.reads() == 2
 
