@@ -137,14 +137,14 @@ class DigestCache:
         if not (self._wanted and size >= MIN_BYTES and os.path.isfile(path) and has_ctime(path)):
             return None
         with self._lock:
-            if self._opened is None and self._wanted:
+            if self._opened is None:
                 try:
                     from sifprov.digeststore import Store  # SQLite takes its time
                 except ImportError:  # Python was built without it
                     self._wanted = False
                     return None
                 self._opened = Store(cache_folder(self._environ))
-        return self._opened if self._opened is not None and self._opened.usable else None
+        return self._opened if self._opened.usable else None
 
     def _whole(
         self, path: str, what: tuple[object, ...], size: int, read: Callable[[], Tree | Known]
