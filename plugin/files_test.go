@@ -84,6 +84,19 @@ func TestSystemTrust(t *testing.T) {
 	}
 }
 
+func TestTheOwnerOfRootIsTheAdministrator(t *testing.T) {
+	if _, err := trustOwner(1000); err == nil {
+		t.Error("a user who owns / is trusted")
+	}
+	tr, err := trustOwner(0)
+	must(t, err)
+	must(t, tr.check("/bin/sh"))
+	// In a user namespace that does not map the administrator, uid 0 is the user himself.
+	if tr, err = trustOwner(65534); err != nil || tr.check("/bin/sh") == nil {
+		t.Errorf("what a mapped uid 0 owns is trusted: %v", err)
+	}
+}
+
 func TestLoadConfig(t *testing.T) {
 	dir, tr := safeFolder(t)
 	write(t, dir+"/helper.py", "", 0o644)

@@ -21,15 +21,19 @@ type trust struct {
 // uid in a user namespace that does not map it. There a uid 0 is the user himself, and
 // what he owns is not trusted.
 func systemTrust() (trust, error) {
-	const overflow = 65534
 	var st syscall.Stat_t
 	if err := syscall.Lstat("/", &st); err != nil {
 		return trust{}, fmt.Errorf("/: %w", err)
 	}
-	if st.Uid != 0 && st.Uid != overflow {
+	return trustOwner(st.Uid)
+}
+
+func trustOwner(uid uint32) (trust, error) {
+	const overflow = 65534
+	if uid != 0 && uid != overflow {
 		return trust{}, errors.New("/: does not belong to root")
 	}
-	return trust{base: "/", owner: st.Uid}, nil
+	return trust{base: "/", owner: uid}, nil
 }
 
 // check walks every component of an absolute path, through symbolic links too, and fails
