@@ -10,7 +10,7 @@ from sifprov.model.record import Container
 from sifprov.model.request import CaptureEnd, CaptureRequest
 from sifprov.model.timestamp import to_ns
 
-_SINCE = "changed after the run and before this record was made"
+SINCE = "changed after the run and before this record was made"
 
 
 def as_it_was(bound: Bound, request: CaptureRequest, end: CaptureEnd) -> Bound:
@@ -20,7 +20,7 @@ def as_it_was(bound: Bound, request: CaptureRequest, end: CaptureEnd) -> Bound:
     limit = request.started if not bound.writable else end.ended or request.started
     if bound.tree.changed_ns <= to_ns(limit):
         return bound
-    return replace(bound, tree=None, reason=_SINCE)
+    return replace(bound, tree=None, reason=SINCE)
 
 
 def application_as_it_was(container: Container, request: CaptureRequest) -> Container:
@@ -31,4 +31,4 @@ def application_as_it_was(container: Container, request: CaptureRequest) -> Cont
         return container
     if container.digest is None or written <= to_ns(request.started):
         return container
-    return replace(container, digest=None, reason=_SINCE)
+    return replace(container, digest=None, reason=SINCE)

@@ -134,7 +134,7 @@ def finish(
     began = to_ns(request.started)
     roles = [role_of(bound, began) for bound in data]
     metadata = metadata_of(request)
-    folders = folder_outputs(request, metadata, deadline)
+    folders = folder_outputs(request, end, metadata, deadline, late=late)
     if OUTPUT not in roles and not folders:
         started.cache.settle(live=live)
         return Finished((), data)
