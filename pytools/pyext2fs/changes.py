@@ -16,6 +16,8 @@ from pyext2fs._inodes import ROOT, Inodes
 from pyext2fs.superblock import Superblock
 
 _SECOND = 10**9
+# What is read at once: a hostile superblock may claim tables of gigabytes.
+_PIECE = 1 << 20
 _LITTLE = sys.byteorder == "little"
 # In words of 4 bytes; see `_inodes`.
 _CTIME, _DTIME, _EXTRA_SIZE, _CTIME_EXTRA = 3, 5, 32, 33
@@ -40,17 +42,8 @@ def _times(inodes: Inodes) -> Iterator[tuple[int, int]]:
     """Every time of change as (ns, ns that it may have been later)."""
     sb = inodes.superblock
     words = sb.inode_size // 4
-    length = sb.inodes_per_group * sb.inode_size
-    empty = bytes(length)
-    for group, (_blocks, _bitmap, table) in enumerate(inodes.groups):
-        begin = table * sb.block_size
-        if _is_hole(inodes, begin, length):
-            continue
-        raw = inodes.pread(length, begin)
-        if raw == empty:
-            continue
+    for first, raw in _pieces(inodes):
         values = memoryview(raw).cast("I") if _LITTLE else _swapped(raw)
-        first = group * sb.inodes_per_group + 1
         for index in _counting(sb, first, values[_CTIME::words], values[_DTIME::words]):
             at = index * words
             ctime, dtime = values[at + _CTIME], values[at + _DTIME]
@@ -60,6 +53,22 @@ def _times(inodes: Inodes) -> Iterator[tuple[int, int]]:
             extra = values[at + _CTIME_EXTRA] if fine else 0
             seconds = (ctime ^ 2**31) - 2**31 + ((extra & 3) << 32)
             yield seconds * _SECOND + (extra >> 2), 1 if fine else _SECOND
+
+
+def _pieces(inodes: Inodes) -> Iterator[tuple[int, bytes]]:
+    """The written parts of the inode tables, each with the number of its first inode."""
+    sb = inodes.superblock
+    most = max(1, _PIECE // sb.inode_size)
+    empty = bytes(most * sb.inode_size)
+    for group, (_blocks, _bitmap, table) in enumerate(inodes.groups):
+        for index in range(0, sb.inodes_per_group, most):
+            begin = table * sb.block_size + index * sb.inode_size
+            length = min(most, sb.inodes_per_group - index) * sb.inode_size
+            if _is_hole(inodes, begin, length):
+                continue
+            raw = inodes.pread(length, begin)
+            if not empty.startswith(raw):
+                yield group * sb.inodes_per_group + index + 1, raw
 
 
 def _swapped(raw: bytes) -> tuple[int, ...]:
