@@ -29,8 +29,11 @@ _MAX_TIMEOUT = 24 * 3600
 # Compiling takes about 20 s on two cores; a machine under load gets its time.
 _COMPILE_TIMEOUT = 1800
 _START = """\
+import gc
 import sys
 
+# A process of one run: what it makes lives to its end, and looking for garbage takes time.
+gc.disable()
 sys.path.insert(0, {folder!r})
 from sifprov.helper import main
 
