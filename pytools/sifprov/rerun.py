@@ -34,16 +34,17 @@ from sifprov.plan import Plan
 from sifprov.runtime.argv import is_image_bind, parse
 from sifprov.sif import FsType
 from sifprov.version import VERSION
+from sifprov.wrapper.line import CAPTURED
 
 # For each file of a replay whose original is sealed: a block, an inode and a name, and to spare.
 _ROOM_PER_FILE = 16 * 1024
-# Tells the plugin that this run is captured already (plugin/, adaptor).
-CAPTURED = "SIFPROV_CAPTURED"
 _BIND_VARIABLES = (
     "SINGULARITY_BIND",
     "SINGULARITY_BINDPATH",
     "APPTAINER_BIND",
     "APPTAINER_BINDPATH",
+    "SINGULARITY_MOUNT",
+    "APPTAINER_MOUNT",
 )
 
 
