@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from sifprov.identity import identify
-from sifprov.rerun import CAPTURED
 from sifprov.survivors import loops
+from sifprov.wrapper.line import CAPTURED
 from tests.real.job import BINDS, COPY, Job
 
 WRITABLE_INPUT = ("input.sif:/Inputs:image-src=/Inputs,rw", BINDS[1])
