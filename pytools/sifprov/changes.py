@@ -121,11 +121,14 @@ AS_RECORDED, IN_USE, WAS_PROVISIONAL = "as-recorded", "in-use", PROVISIONAL
 CHANGED, UNTOLD = CHANGED_OUTSIDE, "unknown"
 
 
-def standing(identity: Identity, records: Iterable[Record], metadata: str = "") -> Standing | None:
+def standing(
+    identity: Identity, records: Iterable[Record], metadata: str = "", *, reads: bool = True
+) -> Standing | None:
     """Returns how the content of a data container stands now, after `records`, newest first; None
     where they say nothing of it.
 
-    Reads the inode tables; the files only when the newest record is provisional.
+    Reads the inode tables; the files only when the newest record is provisional, unless `reads`
+    is False.
     """
     partition = identity.partition
     newest = stated(records, identity.uuid) if identity.uuid else None
@@ -137,6 +140,8 @@ def standing(identity: Identity, records: Iterable[Record], metadata: str = "") 
     try:
         if is_locked(identity.path, partition.offset, partition.size):
             return Standing(IN_USE, who="a run")
+        if newest.provisional and not reads:
+            return Standing(WAS_PROVISIONAL)
         if newest.provisional:
             tree = scan_partition(identity.path, partition, Deadline())
             return Standing(WAS_PROVISIONAL, tree.digest)

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from pyext2fs import Ext2fsError
 from pyext2fs.superblock import superblock
+from sifprov.changes import standing
 from sifprov.errors import SifprovError
 from sifprov.filesystem.metadata import read_superblock
 from sifprov.frozen import dataclass
@@ -43,7 +44,9 @@ class Volume:
 
 @dataclass(frozen=True)
 class Info:
-    """A container: who it is, its data partition, what stands in its table, its records."""
+    """A container: who it is, its data partition, what stands in its table, its records. `content`
+    is how its content stands beside them, a state of `changes.Standing`; None where they do not
+    tell."""
 
     kind: str
     identity: Identity
@@ -54,6 +57,7 @@ class Info:
     records: tuple[Stored, ...]
     signatures: int
     signed_groups: tuple[int, ...]
+    content: str | None
 
     @property
     def bind(self) -> str | None:
@@ -74,6 +78,7 @@ class Info:
         return {
             "bind": text_to_json(self.bind) if self.bind else None,
             "bytes": self.size,
+            "content": self.content,
             "created": who.created,
             "kind": self.kind,
             "modified": who.modified,
@@ -123,7 +128,14 @@ def read_info(path: str) -> Info:
             records=records,
             signatures=len(image.select(DataType.SIGNATURE)),
             signed_groups=tuple(sorted(signed_groups(image))),
+            content=_content(identity, records),
         )
+
+
+def _content(identity: Identity, records: tuple[Stored, ...]) -> str | None:
+    newest_first = (s.record for s in reversed(records) if s.record)
+    now = standing(identity, newest_first, reads=False)
+    return now.state if now else None
 
 
 def _kind(image: Image, partition: Partition | None, records: tuple[Stored, ...]) -> str:

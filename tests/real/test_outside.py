@@ -95,7 +95,9 @@ def test_a_changed_input_is_noticed_by_its_content(either: Job) -> None:
     either.shell(COPY).expect()
     assert marks(either, "input.sif") == []
     settle(either, "input.sif")
-    unseen(either, "echo four >> /Inputs/data.txt", "input.sif", "/Inputs")
+    # In place, for the container is full.
+    script = "printf ONE | dd of=/Inputs/data.txt conv=notrunc"
+    unseen(either, script, "input.sif", "/Inputs")
     settle(either, "input.sif")
     either.shell(COPY).expect()
     assert marks(either, "input.sif") == ["changed-outside"]

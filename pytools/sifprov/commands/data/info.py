@@ -7,12 +7,19 @@ from collections.abc import Iterator
 
 import click
 
+from sifprov.changes import CHANGED, IN_USE, WAS_PROVISIONAL
 from sifprov.info import APPLICATION, METADATA, OTHER, Info, Volume, read_info
 from sifprov.model.timestamp import to_ns
 from sifprov.render.clock import local_time
 from sifprov.render.tree import outcome
 from sifprov.terminal import command as shown_command
 from sifprov.terminal import printable, size
+
+_CONTENT = {
+    CHANGED: "changed after its newest record, by no recorded run",
+    IN_USE: "in use: a run, or a process that outlived one, can write into it",
+    WAS_PROVISIONAL: "recorded while a process still wrote; 'sifprov trail' reads it again",
+}
 
 
 @click.command("info")
@@ -56,6 +63,8 @@ def _lines(info: Info) -> Iterator[tuple[str, str]]:
             yield "in use", "a run has it open for writing, or it was not unmounted (e2fsck)"
     yield "objects", f"{info.objects}, {info.slots - info.objects} of {info.slots} slots free"
     yield "records", _records(info)
+    if info.content in _CONTENT:
+        yield "content", _CONTENT[info.content]
     run = info.newest_run
     if run and run.run:
         took = _seconds(run.run.started, run.run.ended)
