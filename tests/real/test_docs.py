@@ -29,7 +29,9 @@ def test_the_tutorial_can_be_typed(
     (run_as.folder / "app.sif").symlink_to(busybox_sif)
     path = f"{Path(sifprov).parent}:{Path(plugin).parent}:{SYSTEM_PATH}"
     for command, code in commands("docs/tutorial.md"):
-        typed = command.replace("singularity exec", " ".join(["singularity exec", *exec_flags]))
+        typed = command
+        for start in ("singularity exec", "sifprov exec"):
+            typed = typed.replace(start, " ".join([start, *exec_flags]))
         done = run_as(["bash", "-c", typed], env={"PATH": path, "HOME": str(run_as.folder)})
         done.expect(code)
     assert (run_as.folder / "output.rerun-2.sif").exists()
