@@ -75,11 +75,12 @@ def beyond_the_schema(document: Any) -> bool:
 
     - a place in `redacted` must be one of `argv`;
     - the calendar: there is no 30th of February;
-    - 1.0 is an integer to JSON Schema, but a record holds no fractions;
+    - 1.0 is an integer to JSON Schema, but a record holds no fractions, and no larger numbers than
+      every reader of JSON can tell apart;
     - a line end behind a value: `$` matches before it in Python, unlike in other languages.
     """
     values = [where[key] for where, key in places(document)]
-    if any(isinstance(v, float) for v in values):
+    if any(isinstance(v, float) or (isinstance(v, int) and abs(v) > 2**53) for v in values):
         return True
     texts = [v for v in values if isinstance(v, str)]
     if any(t.startswith("2026-02-30") or t.endswith("\n") for t in texts):

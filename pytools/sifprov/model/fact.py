@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sifprov.errors import RecordError
 from sifprov.frozen import dataclass
-from sifprov.model.canonical import Json
+from sifprov.model.canonical import Json, dumps
 from sifprov.model.reader import Reader
 
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
@@ -43,6 +43,10 @@ class Fact:
             else cls(name, what, source=r.word("source"))
         )
         r.end()
+        try:
+            dumps(what)
+        except ValueError as error:
+            raise RecordError(r.path("value"), str(error)) from error
         return found
 
 
