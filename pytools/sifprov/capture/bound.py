@@ -204,7 +204,8 @@ def after(
 def role_of(bound: Bound, began: int) -> str:
     """The declared role, else what the run did: it is an output when anything in it changed."""
     declared = bound.identity.declaration
-    if not bound.writable or bound.identity.uuid is None:
+    # What is no data container gets no record, whatever it is bound for.
+    if not bound.writable or bound.identity.uuid is None or bound.identity.partition is None:
         return INPUT
     if bound.tree and bound.tree.changed_ns >= began:
         return OUTPUT

@@ -55,7 +55,7 @@ def run(action: str, args: Sequence[str]) -> None:
     else:
         typed = take_out(["", action, *args])
     typed = with_program(typed)
-    environ = dict(os.environ)
+    environ = _environment()
     short = expand(typed)
     # Whatever goes wrong before the start, nothing new is left behind.
     try:
@@ -162,6 +162,23 @@ def _show(prepared: Prepared) -> None:
     for bind in prepared.binds:
         if bind.added:
             warn(f"{bind.bind.source} declares itself an input: 'ro' is added to its bind")
+
+
+def _environment() -> dict[str, str]:
+    """Returns what we were given: in the C locale Python sets LC_CTYPE for itself (PEP 538), which
+    the application would see."""
+    environ = dict(os.environ)
+    if "LC_CTYPE" in environ:
+        try:
+            with open("/proc/self/environ", "rb") as file:
+                given = file.read().split(b"\0")
+        except OSError:
+            return environ
+        del environ["LC_CTYPE"]
+        for variable in given:
+            if variable.startswith(b"LC_CTYPE="):
+                environ["LC_CTYPE"] = os.fsdecode(variable[9:])
+    return environ
 
 
 def _adds_ro(environ: dict[str, str]) -> bool:

@@ -107,4 +107,5 @@ def _bind(bind: ImageBind) -> Bind:
 
 def _bound(cwd: str, bind: Bind) -> BoundImage:
     path = os.path.realpath(os.path.join(cwd, bind.source))
-    return BoundImage(path, not bind.read_only)
+    # The runtimes bind read-only what the user may not write.
+    return BoundImage(path, not bind.read_only and os.access(path, os.W_OK))

@@ -8,7 +8,6 @@ without them means that we were killed, and the outcome is unknown.
 from __future__ import annotations
 
 import binascii
-import fcntl
 import os
 import resource
 import signal
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sifprov.wrapper.line import Prepared, working_folder
 from sifprov.wrapper.starts import Verdict
-from sifprov.wrapper.supervise import WATCHED, Ended, stop
+from sifprov.wrapper.supervise import WATCHED, Ended, pipe, stop
 
 if TYPE_CHECKING:
     from sifprov.model.annotation import Annotation
@@ -79,8 +78,8 @@ class Recorder:
     def __init__(self, run: Run) -> None:
         """Starts it. Raises OSError."""
         self._run = run
-        orders, self._orders = _pipe()
-        self._message, message = _pipe()
+        orders, self._orders = pipe()
+        self._message, message = pipe()
         self._pid = os.fork()
         if self._pid == 0:
             _be_recorder(run, orders, message)
@@ -130,17 +129,6 @@ class Recorder:
             elif info.si_signo in _IMPATIENT and time.monotonic() - began > _SAME_KEY:
                 warn("interrupted; the record is still being written, in the background")
                 return None
-
-
-def _pipe() -> tuple[int, int]:
-    """A pipe that is none of the standard streams, even where those are closed."""
-    made = os.pipe()
-    try:
-        reading, writing = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in made)
-    finally:
-        for fd in made:
-            os.close(fd)
-    return reading, writing
 
 
 def _how(status: int) -> str:

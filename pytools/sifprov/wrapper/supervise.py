@@ -8,6 +8,7 @@ stop; as it ends, we end.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import signal
@@ -58,15 +59,12 @@ class Process:
     ) -> None:
         """Starts `argv`, whose first word is a path; `tee` gets its output. Raises OSError."""
         self._tee = tee
-        files = [(os.POSIX_SPAWN_DUP2, n, wanted) for wanted, n in tee.files.items()] if tee else []
         # Were it ignored, no child could be waited for.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self.mask = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
         self._starts = Starts()
         try:
-            self.pid = os.posix_spawn(
-                argv[0], argv, environ, file_actions=files, setsigmask=self.mask, setsigdef=_PYTHONS
-            )
+            self.pid = _spawn(argv, environ, tee.files if tee else {}, self.mask)
         except BaseException:
             self._starts.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
@@ -111,6 +109,53 @@ class Process:
                 now = time.time_ns()
                 verdict = self._starts.verdict(status)
                 return Ended(status, now, usage, verdict, self._starts.mounts)
+
+
+def _spawn(
+    argv: tuple[str, ...],
+    environ: Mapping[str, str],
+    files: Mapping[int, int],
+    mask: set[int | signal.Signals],
+) -> int:
+    """Starts a program and returns its id; `files` are the descriptors that it gets, by the number
+    that it knows them by. Raises OSError.
+
+    os.posix_spawn would leave glibc's own signals ignored in it, and in the application.
+    """
+    reading, writing = pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            for wanted, descriptor in files.items():
+                os.dup2(descriptor, wanted)
+            for number in _PYTHONS:
+                signal.signal(number, signal.SIG_DFL)
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            os.execve(argv[0], argv, environ)  # noqa: S606
+        except OSError as error:
+            os.write(writing, b"%d" % (error.errno or 0))
+        finally:
+            os._exit(255)
+    os.close(writing)
+    with open(reading, "rb") as file:
+        problem = file.read()
+    if problem:
+        os.waitpid(pid, 0)
+        raise OSError(int(problem), os.strerror(int(problem)))
+    return pid
+
+
+def pipe() -> tuple[int, int]:
+    """A pipe that is none of the standard streams, even where those are closed."""
+    made = os.pipe()
+    try:
+        reading, writing = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in made)
+    finally:
+        for fd in made:
+            os.close(fd)
+    return reading, writing
 
 
 def stop(number: int) -> None:
