@@ -27,6 +27,8 @@ from functools import partial
 from typing import NamedTuple
 
 _CHUNK = 64 * 1024
+# Bytes of the application. As JSON each may take six, and no larger object is read than 64 MiB.
+MAX_LOG = 8 * 1024 * 1024
 _STDOUT, _STDERR = 1, 2
 _IGNORED = (
     signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN,
@@ -56,6 +58,7 @@ class Tee:
         # Imported before the fork: what fails here fails before anything was started.
         from sifprov.wrapper.relay import relay
 
+        limit = min(limit, MAX_LOG)
         self._streams = _open_streams()
         self.log = os.memfd_create("sifprov-log")
         ended, self._ended = os.pipe()
