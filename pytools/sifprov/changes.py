@@ -14,6 +14,7 @@ from uuid import UUID
 
 from pyext2fs import Ext2fsError
 from pyext2fs.changes import last_change
+from pyext2fs.superblock import superblock
 from sifprov.content import Deadline
 from sifprov.errors import SifprovError
 from sifprov.frozen import dataclass
@@ -145,12 +146,17 @@ def standing(
         if newest.provisional:
             tree = scan_partition(identity.path, partition, Deadline())
             return Standing(WAS_PROVISIONAL, tree.digest)
+        if (
+            partition.fs == FsType.EXT3
+            and superblock(identity.path, partition.offset).needs_recovery
+        ):
+            return Standing(UNTOLD)
         last = newest_change(identity)
         if last is None:
             return Standing(AS_RECORDED if partition.fs == FsType.SQUASHFS else UNTOLD)
         if changed_outside(identity, None, _FOR_EVER, metadata):
             return Standing(CHANGED, changed_at=from_ns(last))
-    except (SifprovError, OSError):
+    except (SifprovError, Ext2fsError, OSError):
         return Standing(UNTOLD)
     return Standing(AS_RECORDED)
 

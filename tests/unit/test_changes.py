@@ -26,6 +26,7 @@ from sifprov.changes import (
     AS_RECORDED,
     CHANGED,
     IN_USE,
+    UNTOLD,
     WAS_PROVISIONAL,
     Standing,
     changed_outside,
@@ -310,6 +311,13 @@ def test_a_container_in_use_is_not_judged(container: Path) -> None:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
     assert done.stdout.strip() == IN_USE
+
+
+def test_what_was_not_unmounted_cannot_be_told(container: Path) -> None:
+    debugfs(container, "feature needs_recovery")
+    now = stands(container)
+    assert now and now.state == UNTOLD
+    assert list(standing_lines(now, None)) == []
 
 
 def test_a_container_without_a_record_does_not_stand(tmp_path: Path) -> None:
