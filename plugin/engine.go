@@ -189,7 +189,7 @@ func gatherBy(conf config, view engineView, nameVariable string, started time.Ti
 	st := newStash(started, append(conf.Environment, userEnvironment(os.Getenv)...))
 	st.Image = []byte(givenImage(view.text("Image"), view.imageName(nameVariable), os.Args, string(st.Cwd)))
 	if st.OnlyLog = onlyLog; onlyLog {
-		st.Binds, st.Environment = []bindEntry{}, nil
+		st.Binds, st.Environment = []bindEntry{}, map[string]string{}
 		return &st, func() {}
 	}
 	var use func()

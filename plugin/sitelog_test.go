@@ -65,7 +65,7 @@ func TestGatherForTheSiteLog(t *testing.T) {
 	} {
 		t.Setenv("SIFPROV_CAPTURED", c.captured)
 		st, use := gatherBy(config{SiteLog: c.log}, viewEngine(c.engine), "SINGULARITY_NAME", time.Now())
-		if (st != nil) != c.found || st != nil && (st.OnlyLog != c.onlyLog || c.onlyLog && len(st.Binds) != 0) {
+		if (st != nil) != c.found || st != nil && (st.OnlyLog != c.onlyLog || c.onlyLog && (st.Binds == nil || len(st.Binds) != 0 || st.Environment == nil)) {
 			t.Errorf("%s: %+v", c.what, st)
 		}
 		if st != nil {
