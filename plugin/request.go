@@ -82,6 +82,9 @@ type endEvent struct {
 func (e startEvent) line() ([]byte, error) {
 	e.Schema, e.Event = "sifprov.capture-request/1", "start"
 	e.CapturedBy = component{Kind: "plugin", Version: version}
+	if e.Environment == nil { // it did not fit into the stash
+		e.Environment = map[string]string{}
+	}
 	for {
 		data, err := json.Marshal(e)
 		switch {

@@ -30,6 +30,14 @@ func TestStartLine(t *testing.T) {
 	}
 }
 
+func TestALineWithoutEnvironmentIsOneThatTheHelperReads(t *testing.T) {
+	line, err := startEvent{}.line()
+	must(t, err)
+	if !strings.Contains(string(line), `"environment":{},`) {
+		t.Errorf("%s", line)
+	}
+}
+
 func TestStartLineIsBounded(t *testing.T) {
 	long := [][]byte{make([]byte, 900_000)}
 	for _, c := range []struct {

@@ -9,15 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.unit.sifs import run_record
 from tests.unit.test_sitelog import END, first_line
 
+from sifprov.capture.run import describe_run
 from sifprov.create import create_data
 from sifprov.errors import MissingError
 from sifprov.extract import _open_below, extract
 from sifprov.filesystem import CorruptImageError
 from sifprov.filesystem.squashfs import Squashfs
 from sifprov.model.redact import redact_environment
-from sifprov.model.request import dump_request, parse_request
+from sifprov.model.request import dump_request, parse_end, parse_request
 from sifprov.pluginadmin import payload
 from sifprov.pluginadmin.payload import copy_helper, helper_command
 from sifprov.pluginadmin.place import Place
@@ -128,3 +130,24 @@ def test_a_secret_variable_is_left_out_and_never_written() -> None:
     assert not {"OMP_API_TOKEN", "SINGULARITYENV_DB_PASSWORD"} & kept.keys()
     request = replace(parse_request(first_line()), environment=given)
     assert b"canary" not in dump_request(request)
+
+
+def test_no_secret_of_a_run_is_recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # no settings of whoever runs the tests
+    request = replace(
+        parse_request(first_line()),
+        argv=(
+            "singularity",
+            "exec",
+            "--env",
+            "DB_TOKEN=canary-1",
+            "app.sif",
+            "--password=canary-2",
+        ),
+        command=("sh", "-c", "curl https://user:canary-3@host/"),
+        environment=(("SINGULARITYENV_API_KEY", "canary-4"),),
+    )
+    run = describe_run(request, parse_end(END))
+    record = replace(run_record(), run=run)
+    assert b"canary" not in record.to_bytes()
+    assert len(run.redacted) == 2
