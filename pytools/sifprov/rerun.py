@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from types import SimpleNamespace
 
 from sifprov import capture
+from sifprov.capture.facts.isolation import of_command_line, with_names
+from sifprov.capture.facts.resources import of_usage
 from sifprov.compare import SAME, FileVerdict, compare
 from sifprov.content import Deadline
 from sifprov.create import create_data
@@ -17,7 +21,8 @@ from sifprov.errors import FileError, MissingError, ReplayError
 from sifprov.frozen import dataclass
 from sifprov.identity import identify
 from sifprov.locate import digest_now
-from sifprov.model.environment import allowed, pick
+from sifprov.model.annotation import VARIABLES
+from sifprov.model.environment import DEFAULT, FOR_HELPER, allowed, pick
 from sifprov.model.record import (
     EXITED,
     OUTPUT,
@@ -128,6 +133,8 @@ def _request(plan: Plan, started_ns: int) -> CaptureRequest:
         for c, p in plan.outputs
     ]
     line = parse(plan.argv)
+    outside = _environment(plan)
+    recorded = [name for name, _ in plan.run.environment]
     return CaptureRequest(
         captured_by=WRAPPER,
         version=VERSION,
@@ -137,12 +144,15 @@ def _request(plan: Plan, started_ns: int) -> CaptureRequest:
         command=line.args if line else (),
         cwd=plan.cwd,
         started=from_ns(started_ns),
-        environment=pick(_environment(plan)),
+        environment=pick(outside, (*DEFAULT, *recorded)),
         image=os.path.abspath(plan.application.path),
         binds=tuple(binds),
         images=tuple(BoundImage(b.source, not b.read_only) for b in binds),
         timeout=0,
         metadata=plan.metadata,
+        facts=(with_names(of_command_line(plan.argv, outside), outside),),
+        # Words are about the run that was, not about its replay.
+        variables=tuple(v for v in pick(outside, FOR_HELPER) if v[0] not in VARIABLES),
     )
 
 
@@ -162,6 +172,7 @@ def _run(plan: Plan, app_stdout: int | None) -> tuple[CaptureEnd, int]:
     before = {
         n: signal.signal(n, lambda number, frame: None) for n in (signal.SIGINT, signal.SIGQUIT)
     }
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
         sys.stdout.flush()
         process = subprocess.Popen(
@@ -174,9 +185,18 @@ def _run(plan: Plan, app_stdout: int | None) -> tuple[CaptureEnd, int]:
         for number, handler in before.items():
             signal.signal(number, handler)
     ended = from_ns(time.time_ns())
+    facts = (of_usage(_since(used), "runtime"),)
     if code < 0:
-        return CaptureEnd(ended, SIGNALED, None, -code), 128 - code
-    return CaptureEnd(ended, EXITED, code, None), code
+        return CaptureEnd(ended, SIGNALED, None, -code, facts), 128 - code
+    return CaptureEnd(ended, EXITED, code, None, facts), code
+
+
+def _since(before: resource.struct_rusage) -> SimpleNamespace:
+    """What our children have used since; the peak of memory is of the largest, whenever it ran."""
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    counted = ("ru_utime", "ru_stime", "ru_inblock", "ru_oublock")
+    used = {name: getattr(now, name) - getattr(before, name) for name in counted}
+    return SimpleNamespace(ru_maxrss=now.ru_maxrss, **used)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
