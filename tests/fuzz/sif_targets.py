@@ -71,6 +71,12 @@ def _comparable(descriptor: bytes) -> bytes:
 def _select(image: Image) -> None:
     assert image.tail >= image.data_end
     assert set(image.free_slots()).isdisjoint(d.slot for d in image.descriptors)
+    place = image.free_place()
+    if place is None:
+        assert not image.free_slots()
+    else:
+        assert place[0] in image.free_slots()
+        assert 0 < place[1] < 2**32 and place[1] not in {d.id for d in image.descriptors}
     group = open_group(image)
     assert 0 < group <= 0x0FFFFFFF
     assert group not in signed_groups(image)
