@@ -49,7 +49,6 @@ class Run(NamedTuple):
     prepared: Prepared
     started_ns: int
     cwd: str
-    umask: int
     words: Annotation | None = None
     metadata: str | None = None
     folders: tuple[tuple[str, str], ...] = ()
@@ -69,7 +68,7 @@ def begun(
     folders: tuple[tuple[str, str], ...] = (),
 ) -> Run:
     """Returns the run that starts now."""
-    return Run(prepared, time.time_ns(), working_folder(), 0, words, metadata, folders)
+    return Run(prepared, time.time_ns(), working_folder(), words, metadata, folders)
 
 
 class Recorder:

@@ -32,6 +32,7 @@ _RUNTIMES_OWN = (1, 2, 255)
 _HELPERS = {
     "fuse2fs", "squashfuse", "squashfuse_ll", "fuse-overlayfs", "gocryptfs", "stdbuf",
     "newuidmap", "newgidmap", "cryptsetup", "unsquashfs", "ldconfig", "nvidia-containe",
+    "starter", "starter-suid", "singularity", "apptainer", "fusermount", "fusermount3", "proot",
 }  # fmt: skip
 _MAX_PROCESSES = 4096
 _MAX_MOUNTS = 256 * 1024
