@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import os
 import pwd
-import shlex
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -80,6 +79,8 @@ def how_to_flush(path: str) -> str:
     where = os.path.dirname(path)
     if where in folders():
         return "'sifprov flush' delivers it"
+    import shlex  # rarely needed
+
     return f"'sifprov flush --search {shlex.quote(where)}' delivers it"
 
 
