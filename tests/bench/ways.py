@@ -6,6 +6,7 @@ Each is given the same command line. Every way has a folder of its own with its 
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -206,7 +207,7 @@ class Datalad(Peer):
 
     def argv(self, job: Job) -> Sequence[str | Path]:
         # One word: it is a template, in which braces would be placeholders.
-        command = " ".join(_quoted(word) for word in self.site.argv(job.script))
+        command = shlex.join(self.site.argv(job.script))
         return ["datalad", "run", "--input", "input.sif", "--output", "output.sif", command]
 
     def stored(self) -> int:
@@ -278,7 +279,3 @@ class Duct(Peer):
 
 
 WAYS: tuple[type[Way], ...] = (Bare, Plugin, Wrapper, Duct, Datalad, Reprozip, Cwltool)
-
-
-def _quoted(word: str) -> str:
-    return word if word and not set(word) & set(" '\"$|>;&()") else "'" + word + "'"
