@@ -197,7 +197,7 @@ def test_a_request_that_waits_holds_no_secret(either: Job) -> None:
     if os.getuid() != 0:
         pytest.skip("taking the helper away needs root")
     status = job.cli("plugin", "status", "--json", "--runtime", job.runtime)
-    script = Path(json.loads(status.stdout)["helper"][-1])
+    script = Path(json.loads(status.stdout)["runtimes"][0]["helper"][-1])
     away = script.with_name("away")
     script.rename(away)
     try:

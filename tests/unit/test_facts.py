@@ -164,16 +164,22 @@ def test_isolation_by_namespaces_variables_and_names() -> None:
     value = of_command_line(argv, {"APPTAINER_CLEANENV": "true"}).value
     assert isinstance(value, dict)
     assert value["namespaces"] == ["mount", "network", "pid"]
-    assert (value["not_mounted"], value["cleanenv"]) == (["tmp", "home"], True)
-    fact = with_names(
-        of_command_line(argv, {}),
-        ["PATH", "MY_TOKEN", "SINGULARITYENV_X", "APPTAINER_BIND", "SINGULARITY_SIFPROV_CAPTURED"],
-    )
+    assert (value["not_mounted"], value["cleanenv"]) == (["home", "tmp"], True)
+    names = [
+        "PATH",
+        "MY_TOKEN",
+        "SINGULARITYENV_X",
+        "APPTAINER_BIND",
+        "SINGULARITY_SIFPROV_CAPTURED",
+    ]
+    environ = dict.fromkeys(names, "")
+    fact = with_names(of_command_line(argv, environ), environ)
     assert isinstance(fact.value, dict)
     assert fact.value["environment"] == ["MY_TOKEN", "PATH", "X"]
-    clean = with_names(of_command_line([*argv[:2], "-e", *argv[2:]], {}), ["A", "SINGULARITYENV_B"])
+    environ = {"A": "", "SINGULARITYENV_B": "", "APPTAINERENV_C": ""}
+    clean = with_names(of_command_line([*argv[:2], "-e", *argv[2:]], environ), environ)
     assert isinstance(clean.value, dict)
-    assert clean.value["environment"] == ["B"]
+    assert clean.value["environment"] == ["B", "C"]
     assert of_command_line([], {}).reason == "the command line is not known"
 
 
@@ -181,8 +187,19 @@ def test_what_the_engine_says_counts_more() -> None:
     given = Fact(
         "isolation", {"contain": True, "environment": ["A"]}, source="engine configuration"
     )
-    made = isolation(request(facts=(given,), variables=(("SINGULARITY_CONTAINALL", "1"),)))
-    assert made.value == {"contain": True, "environment": ["A"], "cleanenv": True}
+    argv = ("singularity", "exec", "--env", "D=1,E=2", "--no-mount", "tmp", "app.sif", "true")
+    made = isolation(
+        request(
+            facts=(given,),
+            argv=argv,
+            environment=(("SINGULARITYENV_C", "x"), ("LANG", "C")),
+            variables=(("SINGULARITY_CONTAINALL", "1"),),
+        )
+    )
+    assert made.value == {
+        "contain": True, "cleanenv": True, "environment": ["A", "C", "D", "E"],
+        "not_mounted": ["tmp"],
+    }  # fmt: skip
     facts = {
         f.name: f for f in collect(request(facts=(given,)), END, early(request(facts=(given,))))
     }

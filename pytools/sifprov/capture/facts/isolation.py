@@ -49,8 +49,14 @@ def isolation(request: CaptureRequest) -> Fact:
         return of_command_line(request.argv or (), variables)
     if "cleanenv" in given.value:
         return given
-    # The engine has forgotten that it was asked for a clean environment.
-    value = {**given.value, "cleanenv": _is_set("cleanenv", line, variables)}
+    # The engine has forgotten what it was asked for where it had no more use for it.
+    handed = _handed([name for name, _ in request.environment], line)
+    value = {
+        **given.value,
+        "cleanenv": _is_set("cleanenv", line, variables),
+        "environment": _joined(given.value.get("environment"), handed),
+        "not_mounted": _joined(given.value.get("not_mounted"), _not_mounted(line)),
+    }
     return Fact("isolation", value, source=f"{given.source}, command line")
 
 
@@ -64,14 +70,8 @@ def of_command_line(argv: Sequence[str], environ: Mapping[str, str]) -> Fact:
     if {"CONTAINALL"} & {n.partition("_")[2] for n in environ if _on(environ, n)}:
         kinds += ["ipc", "pid"]
     value["namespaces"] = [*sorted({"mount", *kinds})]
-    value["not_mounted"] = [
-        bounded(word)
-        for option in line.options
-        if option.name == "no-mount" and option.value
-        for word in option.value.split(",")
-    ]
-    if value["cleanenv"]:
-        value["environment"] = []
+    value["not_mounted"] = _joined([], _not_mounted(line))
+    value["environment"] = _joined([], _handed(environ, line))
     return Fact("isolation", value, source="command line")
 
 
@@ -80,11 +80,29 @@ def with_names(fact: Fact, names: Collection[str]) -> Fact:
     runtimes keep their own and ours back, and hand some on under another name."""
     if not isinstance(fact.value, Mapping):
         return fact
-    handed = {n.partition("ENV_")[2] for n in names if n.startswith(_HANDED)}
     kept = set() if fact.value.get("cleanenv") else {n for n in names if not n.startswith(_OWN)}
-    went = sorted(handed | kept)[:_MAX_NAMES]
-    value = {**fact.value, "environment": [bounded(name) for name in went]}
+    value = {**fact.value, "environment": _joined(fact.value.get("environment"), kept)}
     return Fact(fact.name, value, source="command line, environment")
+
+
+def _handed(environ: Collection[str], line: CommandLine | None) -> set[str]:
+    """The names of the variables that were handed in by SINGULARITYENV_…, APPTAINERENV_…, --env."""
+    found = {n.partition("ENV_")[2] for n in environ if n.startswith(_HANDED)}
+    for option in line.options if line else ():
+        if option.name == "env" and option.value:
+            found |= {p.partition("=")[0] for p in option.value.split(",") if "=" in p}
+    return found
+
+
+def _not_mounted(line: CommandLine | None) -> set[str]:
+    options = [o.value for o in (line.options if line else ()) if o.name == "no-mount"]
+    return {word for value in options if value for word in value.split(",")}
+
+
+def _joined(given: Json, more: Collection[str]) -> list[Json]:
+    """Both lists of names as one, in order and bounded."""
+    names = {name for name in (given if isinstance(given, list) else ()) if isinstance(name, str)}
+    return [bounded(name) for name in sorted(names.union(more))[:_MAX_NAMES]]
 
 
 def _is_set(name: str, line: CommandLine | None, variables: Mapping[str, str]) -> bool:
