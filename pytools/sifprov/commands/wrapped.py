@@ -39,6 +39,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--in",
         "inputs",
         multiple=True,
+        type=click.Path(),
         metavar="DATA.sif[:FOLDER]",
         help="Bind a data container read-only, where it says or at FOLDER (may be repeated).",
     ),
@@ -46,6 +47,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--out",
         "outputs",
         multiple=True,
+        type=click.Path(),
         metavar="RESULT.sif[:FOLDER]",
         help="Bind a data container for writing; makes it when it is not there. A plain folder gets"
         " its record beside it (may be repeated).",
@@ -78,7 +80,9 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--metric", multiple=True, metavar="NAME=NUMBER", help="A number for the record, r2=0.93."
     ),
-    click.argument("rest", nargs=-1, metavar="[RUNTIME OPTIONS] IMAGE [ARGS]..."),
+    click.argument(
+        "rest", nargs=-1, type=click.Path(), metavar="[RUNTIME OPTIONS] IMAGE [ARGS]..."
+    ),
 )
 
 
