@@ -116,3 +116,33 @@ def test_a_normal_run_is_never_provisional(either: Job) -> None:
     records = either.records()
     assert len(records) == runs
     assert not [c for r in records for c in r["containers"] if "marks" in c]
+
+
+def test_before_a_second_writer_the_user_is_warned(left: Job) -> None:
+    if by_fuse(left):
+        pytest.skip("with FUSE the driver ends with the run, so nobody writes after it")
+    left.exec("sh", "-c", late(12), binds=OUTPUT).expect(0)
+    if left.runtime.endswith("apptainer"):
+        # What survives holds Apptainer's lock, so that it refuses by itself, and we add nothing.
+        done = left.exec("true", binds=OUTPUT).expect(255)
+        assert "in use by another process" in done.stderr
+        assert "sifprov: " not in done.stderr
+        return
+    # SingularityCE does not refuse it: its lock went with the first run.
+    done = left.exec("true", binds=OUTPUT).expect(0)
+    before, after = [text for text in done.stderr.splitlines() if text.startswith("sifprov: ")]
+    assert "will lose files" in before
+    assert "/dev/loop" in before
+    assert "can still write into it" in after
+    assert output(left)["marks"] == ["provisional"]
+
+    noted = left.cli("annotate", "output.sif", "--note", "odd").expect(0)
+    assert "sifprov: warning: output.sif: process" in noted.stderr
+    signed = left.cli("sign", "--runtime", left.runtime, "output.sif")
+    assert signed.code == 2
+    assert "is using it" in signed.stderr
+
+    argv = [left.sifprov, "exec", "--runtime", left.runtime, *left.flags, "-B", OUTPUT[0]]
+    again = left.run([*argv, left.app, "true"], env={"HOME": str(left.path("."))}).expect(0)
+    assert "will lose files" in again.stderr
+    assert output(left)["marks"] == ["provisional"]
