@@ -98,7 +98,7 @@ def _warn_of_writers(prepared: Prepared) -> None:
 
 def _follow(process: Process, run: Run, short: Short, tee: Tee | None) -> Ended:
     try:
-        recorder = Recorder(run)
+        recorder = Recorder(run, process.pid)
     except OSError as error:
         ended = process.wait()
         keep(run, end_line(ended), f"cannot start the recorder: {error.strerror}")

@@ -8,8 +8,10 @@ without them means that we were killed, and the outcome is unknown.
 from __future__ import annotations
 
 import binascii
+import fcntl
 import os
 import resource
+import select
 import signal
 import sys
 import time
@@ -74,14 +76,17 @@ def begun(
 class Recorder:
     """The recorder of one run."""
 
-    def __init__(self, run: Run) -> None:
-        """Starts it. Raises OSError."""
+    def __init__(self, run: Run, runtime: int) -> None:
+        """Starts it; `runtime` is the runtime's process. Raises OSError."""
         self._run = run
         orders, self._orders = pipe()
         self._message, message = pipe()
+        watched = _handles(os.getpid(), runtime)
         self._pid = os.fork()
         if self._pid == 0:
-            _be_recorder(run, orders, message)
+            _be_recorder(run, orders, message, watched)
+        for descriptor in watched:
+            os.close(descriptor)
         os.close(orders)
         os.close(message)
         self._tell(_RUNNING)
@@ -135,7 +140,27 @@ def _how(status: int) -> str:
     return f"ended with {code}" if code >= 0 else f"was ended by signal {-code}"
 
 
-def _be_recorder(run: Run, orders: int, message: int) -> None:
+def _handles(*pids: int) -> tuple[int, ...]:
+    """Handles of processes, above the descriptors that the recorder works with; none where the
+    kernel has no such thing (Linux before 5.3)."""
+    found: tuple[int, ...] = ()
+    with suppress(OSError, AttributeError):
+        for pid in pids:
+            made = os.pidfd_open(pid)
+            found += (fcntl.fcntl(made, fcntl.F_DUPFD_CLOEXEC, 16),)
+            os.close(made)
+    return found
+
+
+def _end_together(wrapper: int, runtime: int) -> None:
+    """Ends the runtime, and so the application, where we are killed: a runtime that is killed takes
+    the application along."""
+    select.select([wrapper], [], [])
+    with suppress(OSError):
+        signal.pidfd_send_signal(runtime, signal.SIGKILL)
+
+
+def _be_recorder(run: Run, orders: int, message: int, watched: tuple[int, ...]) -> None:
     """Does the recorder's work. Does not return."""
     code = 1
     try:
@@ -147,12 +172,17 @@ def _be_recorder(run: Run, orders: int, message: int) -> None:
         run = run if log is None else run._replace(log=LOG_FILE)
         # Whoever waits for the end of a pipe of ours, or for a lock, waits for the run, not for us.
         null = os.open(os.devnull, os.O_RDWR)
-        ours = [orders, null, message, *([] if log is None else [log])]
+        ours = [orders, null, message, *([] if log is None else [log]), *watched]
         for wanted, descriptor in enumerate(ours):
             os.dup2(descriptor, wanted)
         os.closerange(len(ours), os.sysconf("SC_OPEN_MAX"))
+        # Imported here, where they cost nobody time.
+        from threading import Thread
+
         from sifprov.wrapper.record import record
 
+        if len(watched) == 2:
+            Thread(target=_end_together, args=range(len(ours))[-2:], daemon=True).start()
         sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
         with open(0, "rb", closefd=False) as source:
             code = record(run, source)
