@@ -12,7 +12,6 @@ from sifprov.errors import FileError, MissingError, SifprovError
 from sifprov.frozen import dataclass, replace
 from sifprov.identity import identify
 from sifprov.model.canonical import Json, text_to_json
-from sifprov.model.record import NOT_STARTED
 from sifprov.model.request import CaptureRequest, parse_end, parse_request
 from sifprov.model.timestamp import from_ns
 from sifprov.placement import CONTAINER, Place, append_to
@@ -118,7 +117,9 @@ def flush(search: Sequence[str] = ()) -> Iterator[Delivered]:
             try:
                 targets = _deliver(item, search)
             except (SifprovError, OSError) as error:
-                yield Delivered(item.path, error=str(error), id=item.id)
+                hint = getattr(error, "hint", None)
+                why = f"{error} ({hint})" if hint else str(error)
+                yield Delivered(item.path, error=why, id=item.id)
                 continue
             with suppress(FileNotFoundError):  # another host's flush did the same
                 os.unlink(item.path)
@@ -168,12 +169,6 @@ def _deliver_request(
     first, second = lines
     request, end = parse_request(first), parse_end(second)
     started = capture.begin(_found_again(request, search), Deadline())
-    for bound in started.data:
-        if bound.writable and bound.identity.uuid is None and end.outcome != NOT_STARTED:
-            raise FileError(
-                f"{bound.identity.path}: {bound.identity.reason}",
-                hint="say where it is now with --search DIR",
-            )
     written = capture.finish(started, end, Deadline(), late=True).written
     for each in written:
         if each.spooled and each.kept is None:

@@ -10,9 +10,10 @@ import pytest
 
 from sifprov import capture
 from sifprov.content import Deadline, scan_folder
+from sifprov.errors import FileError
 from sifprov.frozen import replace
-from sifprov.model.record import FOLDER, WRAPPER, Record
-from sifprov.model.request import LOST, CaptureEnd, CaptureRequest, Folder
+from sifprov.model.record import FOLDER, NOT_STARTED, WRAPPER, Record
+from sifprov.model.request import LOST, Bind, BoundImage, CaptureEnd, CaptureRequest, Folder
 from sifprov.model.timestamp import from_ns
 from sifprov.placement import read_place
 from sifprov.sidecar import beside, read_sidecar
@@ -94,3 +95,17 @@ def test_records_of_a_folder_may_go_elsewhere(request_: CaptureRequest, tmp_path
     record = finish(replace(request_, metadata=meta), CaptureEnd(now(), "exited", 0, None))
     assert [s.record for s in read_place(named(meta))] == [record]
     assert not os.path.exists(beside(str(tmp_path / "results")))
+
+
+def test_a_container_that_was_gone_before_it_was_read(
+    request_: CaptureRequest, tmp_path: Path
+) -> None:
+    """Nothing is recorded then, and nothing thrown away: whoever asked keeps the request."""
+    bind = Bind("out.sif", "/Outputs", "/Outputs", None, False, False)
+    image = BoundImage(str(tmp_path / "out.sif"), True)
+    request = replace(request_, binds=(bind,), images=(image,), folders=())
+    started = capture.begin(request, Deadline())
+    with pytest.raises(FileError, match="moved or deleted before it could be read"):
+        capture.finish(started, CaptureEnd(now(), "exited", 0, None), Deadline())
+    never = CaptureEnd(now(), NOT_STARTED, None, None)
+    assert capture.finish(started, never, Deadline()).written == ()

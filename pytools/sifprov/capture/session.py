@@ -26,9 +26,10 @@ from sifprov.capture.run import describe_run, word_problems, words_of
 from sifprov.changes import changed_outside
 from sifprov.content import Deadline, Tree
 from sifprov.digestcache import DigestCache
+from sifprov.errors import FileError
 from sifprov.frozen import dataclass, replace
 from sifprov.model.fact import Fact
-from sifprov.model.record import OUTPUT, UNKNOWN, Container, Record, Replay
+from sifprov.model.record import NOT_STARTED, OUTPUT, UNKNOWN, Container, Record, Replay
 from sifprov.model.request import CaptureEnd, CaptureRequest
 from sifprov.model.timestamp import from_ns, to_ns
 from sifprov.parallel import run_all
@@ -124,9 +125,11 @@ def finish(
     `live` says that the runtime still has the containers mounted, in this process's namespace. A
     run that changed no data container is recorded nowhere. `late`: the record is made long after
     the run, which may have been recorded already; content that changed since is not taken for the
-    run's. A record that cannot be written raises nothing: `written` says so.
+    run's. A record that cannot be written raises nothing: `written` says so. Raises FileError for
+    an output that is gone and was never read.
     """
     data = tuple(after(bound, end, deadline, started.cache, live=live) for bound in started.data)
+    _check_there(data, end)
     request, app = started.request, started.application
     if late:
         data = tuple(as_it_was(bound, request, end) for bound in data)
@@ -180,3 +183,16 @@ def _with_log(record: Record, place: Place, log: bytes) -> Record:
     found = {f.name: f for f in (*record.run.facts, store(place, record.container, log))}
     facts = tuple(found[name] for name in sorted(found))
     return replace(record, run=replace(record.run, facts=facts))
+
+
+def _check_there(data: tuple[Bound, ...], end: CaptureEnd) -> None:
+    """Raises FileError for a container that was gone before anybody could read who it is: the
+    request is then kept, for one that only was moved."""
+    for bound in data:
+        path = bound.identity.path
+        known = bound.identity.uuid is not None or end.outcome == NOT_STARTED
+        if bound.writable and not known and not os.path.lexists(path):
+            raise FileError(
+                f"{path}: was moved or deleted before it could be read",
+                hint="say where it is now with --search DIR",
+            )
