@@ -7,6 +7,7 @@ docs/reference.md ("Settings").
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Mapping
@@ -116,6 +117,9 @@ def _read(path: str, owner: int) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        # Under fakeroot the home of root seems to be ours. What we cannot enter holds nothing of us.
+        if error.errno == errno.EACCES and not os.access(os.path.dirname(path), os.X_OK):
+            return None
         raise FileError(f"{path}: {error.strerror}") from error
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)
