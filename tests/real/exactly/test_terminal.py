@@ -107,7 +107,7 @@ def background(desk: Desk) -> None:
     """In the background from the start, stopped there and woken, to the front, back again."""
     desk.start(TRAPS, " </dev/null >out &\n")
     desk.prompt()
-    desk.terminal.command("until grep -q ready out; do sleep 0.1; done; jobs")
+    desk.terminal.command("until grep -qs ready out; do sleep 0.1; done; jobs")
     # bash tells of a job's state when it comes to its prompt, or is asked: each line asks.
     for name, state in (("STOP", "Stopped"), ("CONT", "Running")):
         wait = f"until jobs | grep -q {state}; do sleep 0.1; done"
