@@ -117,7 +117,7 @@ def _read(path: str, owner: int) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        # Under fakeroot the home of root seems to be ours. What we cannot enter holds nothing of us.
+        # Under fakeroot the home of root seems ours. What we cannot enter holds nothing of us.
         if error.errno == errno.EACCES and not os.access(os.path.dirname(path), os.X_OK):
             return None
         raise FileError(f"{path}: {error.strerror}") from error
