@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.harness import ROOT, Runner, as_user
+from tests.real.harness import ROOT, Runner, as_user, image_drivers, parent_of
 from tests.real.job import Job
 from tests.real.wrapjob import WrapJob
 
@@ -47,6 +48,21 @@ def tool(*argv: str) -> str:
     if done.returncode != 0:
         pytest.skip(f"tools/{' '.join(argv)}: {done.stderr.strip()[-500:]}")
     return done.stdout.splitlines()[-1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_drivers_left() -> Iterator[None]:
+    """Fails when a test killed a runtime and left the drivers of its images."""
+    before = image_drivers()
+    yield
+    left = {
+        pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+        for pid in image_drivers() - before
+        if parent_of(pid) == 1
+    }
+    for pid in left:
+        os.kill(pid, signal.SIGTERM)
+    assert not left
 
 
 @pytest.fixture(scope="session")
@@ -149,14 +165,28 @@ def plugin(singularity: str) -> Iterator[str]:
 _added: list[str] = []
 # Those where this session installed the sources as they are.
 _current: set[str] = set()
+# What this session compiled, by runtime.
+_compiled: dict[str, Path] = {}
+_SIFPROV = str(Path(sys.executable).with_name("sifprov"))
+
+
+def compiled_plugin(runtime: str) -> str:
+    """The plugin of the checkout for this runtime, compiled once in a session: for tests that do
+    not test compiling, which takes 20 s. Wants root."""
+    if runtime not in _compiled:
+        path = Path(tempfile.mkdtemp(prefix="sifprov-test-")) / "sifprov.sif"
+        _compiled[runtime] = path
+        done = _admin([_SIFPROV, "plugin", "compile", "-o", str(path)], runtime)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert _compiled[runtime].exists(), "compiling it failed before"
+    return str(_compiled[runtime])
 
 
 @contextmanager
 def installed_plugin(runtime: str) -> Iterator[None]:
     """Installs the plugin as an administrator does, where that was not done in this session, or was
     undone. At the end of the session it is removed where it was not there before."""
-    program = [str(Path(sys.executable).with_name("sifprov"))]
-    before = _admin([*program, "plugin", "status"], runtime)
+    before = _admin([_SIFPROV, "plugin", "status"], runtime)
     if before.returncode == 0 and (runtime in _current or os.getuid() != 0):
         yield
         return
@@ -164,16 +194,18 @@ def installed_plugin(runtime: str) -> Iterator[None]:
         pytest.skip(f"the plugin is not installed, and that needs root: {before.stdout}")
     if before.returncode == 3 and runtime not in _current:
         _added.append(runtime)
-    done = _admin([*program, "plugin", "install"], runtime)
+    install = [_SIFPROV, "plugin", "install", "--object", compiled_plugin(runtime)]
+    done = _admin(install, runtime)
     assert done.returncode == 0, done.stdout + done.stderr
     _current.add(runtime)
     yield
 
 
 def pytest_sessionfinish() -> None:
-    program = [str(Path(sys.executable).with_name("sifprov"))]
     for runtime in _added:
-        _admin([*program, "plugin", "remove"], runtime)
+        _admin([_SIFPROV, "plugin", "remove"], runtime)
+    for path in _compiled.values():
+        shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def _admin(argv: list[str], runtime: str) -> subprocess.CompletedProcess[str]:

@@ -100,19 +100,32 @@ def descendants(pid: int) -> list[int]:
     """The processes below `pid`, found by their parents' ids."""
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            stat = (folder / "stat").read_text(errors="replace")
-        except OSError:
-            continue  # ended meanwhile
-        # The name, in parentheses, may hold anything: the state and the parent follow the last one.
-        parent = int(stat.rpartition(")")[2].split()[1])
-        children.setdefault(parent, []).append(int(folder.name))
+        with contextlib.suppress(OSError):  # ended meanwhile
+            child = int(folder.name)
+            children.setdefault(parent_of(child), []).append(child)
     found: list[int] = []
     pending = [pid]
     while pending:
         below = children.get(pending.pop(), [])
         found += below
         pending += below
+    return found
+
+
+def parent_of(pid: int) -> int:
+    """The parent of a process."""
+    stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    # The name, in parentheses, may hold anything: the state and the parent follow the last one.
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def image_drivers() -> set[int]:
+    """The FUSE drivers that mount images; a killed runtime leaves them behind."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (folder / "comm").read_text().startswith(("fuse2fs", "squashfuse")):
+                found.add(int(folder.name))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ import pytest
 
 from sifprov.pluginadmin import Place, find_place
 from sifprov.runtime.find import identify
-from tests.real.conftest import tool
+from tests.real.conftest import compiled_plugin, tool
 from tests.real.harness import Finished, as_user
 
 SIFPROV = str(Path(sys.executable).with_name("sifprov"))
@@ -43,6 +44,15 @@ class Site:
     def admin(self, *argv: str) -> Finished:
         """Calls `sifprov plugin` for this runtime."""
         return root([SIFPROV, "plugin", *argv, "--runtime", self.path])
+
+    @property
+    def object(self) -> str:
+        """The file of the plugin of the checkout, compiled for this runtime."""
+        return compiled_plugin(self.path)
+
+    def install(self, *argv: str) -> Finished:
+        """Installs the plugin without compiling it again."""
+        return self.admin("install", "--object", self.object, *argv)
 
     def state(self) -> tuple[str, int]:
         """The state's word and the exit code of `status`."""
@@ -76,7 +86,7 @@ class Site:
     def mend(self) -> None:
         """Installs the plugin where it is not in order."""
         if self.state() != ("good", 0):
-            self.admin("install", "--no-trial").expect()
+            self.install("--no-trial").expect()
 
 
 @contextmanager
@@ -95,6 +105,7 @@ def borrowed_site(name: str, app: str) -> Iterator[Site]:
         found.exec().expect()
     yield found
     found.own("plugin", "uninstall", WATCHER)
+    shutil.rmtree(found.place.plugin_root / WATCHER.split("/")[0], ignore_errors=True)
     found.admin("remove").expect()
     if before != 3:
-        found.admin("install", "--no-trial").expect()
+        found.install("--no-trial").expect()

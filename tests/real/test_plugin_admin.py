@@ -15,9 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sifprov.pluginadmin import find_place
-from sifprov.runtime.find import identify
-from tests.real.conftest import tool
+from tests.real.conftest import compiled_plugin, tool
 from tests.real.harness import SYSTEM_PATH, as_user
 from tests.real.pluginsite import SIFPROV, Site, borrowed_site, root
 
@@ -38,21 +36,40 @@ def plugin(site: Site) -> Site:
     return site
 
 
-def test_installing_tries_a_run_and_leaves_only_the_plugin(site: Site) -> None:
-    spool = Path("~root/.local/state/sifprov/spool").expanduser()
-    waiting = sorted(spool.glob("*"))
-    # A strict umask must not close the plugin to users: then every run of theirs would fail.
-    command = f"umask 077; exec '{SIFPROV}' plugin install --runtime '{site.path}'"
-    shown = root(["sh", "-c", command]).expect().stdout
-    assert "plugin     good" in shown
+def test_what_was_compiled_before_is_installed_without_source_and_go(site: Site) -> None:
+    before = site.files()
+    bare = {"PATH": SYSTEM_PATH}
+    argv = [SIFPROV, "plugin", "install", "--runtime", site.path, "--object"]
+    made = site.object
+    # A mount of the child's own: nothing has to be put back.
+    hide = 'mount -t tmpfs none "$0" && exec "$@"'
+    hidden = ["unshare", "--mount", "sh", "-c", hide, str(site.place.source)]
+    refused = root([*hidden, *argv[:-1]], bare).expect(3)
+    assert "--object" in refused.stderr
+    root([*hidden, *argv, made], bare).expect()
     assert site.state() == ("good", 0)
-    files = site.files()
-    tops = {name.split("/")[0] for name in files}
-    assert {name for name in tops if not name.endswith(".meta")} == {"sifprov"}
-    assert len(tops) == 2
-    assert all(mode & 0o044 == 0o044 for mode, _ in files.values())
-    assert sorted(spool.glob("*")) == waiting
     site.exec().expect()
+    site.admin("remove").expect()
+    assert site.files() == before == {}
+
+
+def test_what_does_not_fit_is_not_installed(plugin: Site, tmp_path: Path) -> None:
+    other = Path(tool("build-apptainer", "--find"), "apptainer")
+    other = other if plugin.place.word == "singularity" else Path(tool("find-runtime"))
+    strange = compiled_plugin(str(other))
+    cut = tmp_path / "cut.sif"
+    cut.write_bytes(Path(plugin.object).read_bytes()[:200_000])
+    before = plugin.files()
+    refused = plugin.admin("install", "--object", strange).expect(1)
+    assert f"{strange}: it does not load into {plugin.place.programs[0]}, which " in refused.stderr
+    assert "sifprov plugin compile" in refused.stderr
+    for path in (str(cut), plugin.app):
+        refused = plugin.admin("install", "--object", path).expect(2)
+        assert f"{path}: this is no compiled plugin" in refused.stderr
+    assert plugin.admin("install", "--object", str(tmp_path / "none")).code == 2
+    assert plugin.files() == before
+    exists = plugin.admin("compile", "-o", str(cut)).expect(2)
+    assert f"{cut}: is there already" in exists.stderr
 
 
 @pytest.fixture
@@ -67,14 +84,14 @@ def idle_python(site: Site) -> Iterator[str]:
 
 def test_what_was_there_is_put_back_when_the_trial_fails(plugin: Site, idle_python: str) -> None:
     before = plugin.files()
-    done = plugin.admin("install", "--python", idle_python).expect(1)
+    done = plugin.install("--python", idle_python).expect(1)
     assert "a trial run left no record" in done.stderr
     assert plugin.files() == before
     assert plugin.state() == ("good", 0)
     plugin.exec().expect()
 
     plugin.admin("remove").expect()
-    plugin.admin("install", "--python", idle_python).expect(1)
+    plugin.install("--python", idle_python).expect(1)
     assert plugin.files() == {}
     assert plugin.state() == ("not installed", 3)
 
@@ -83,7 +100,7 @@ def test_what_was_there_is_put_back_when_the_trial_fails(plugin: Site, idle_pyth
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_an_installation_that_is_ended_midway(plugin: Site, number: signal.Signals) -> None:
     before = plugin.files()
-    argv = [SIFPROV, "plugin", "install", "--runtime", plugin.path]
+    argv = [SIFPROV, "plugin", "install", "--object", plugin.object, "--runtime", plugin.path]
     process = subprocess.Popen(argv, start_new_session=True, stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + 200
@@ -106,14 +123,14 @@ def test_an_installation_that_is_ended_midway(plugin: Site, number: signal.Signa
         for folder in Path(tempfile.gettempdir()).glob("sifprov-*"):
             if folder.stat().st_mtime > time.time() - 300 and (folder / "trial").is_dir():
                 shutil.rmtree(folder)
-        plugin.admin("install", "--no-trial").expect()
+        plugin.install("--no-trial").expect()
         assert not list(plugin.place.plugin_root.glob(".sifprov-before-*"))
     plugin.exec().expect()
 
 
 def test_a_runtime_that_fails_by_itself_is_told_apart(site: Site) -> None:
     site.admin("remove").expect()
-    command = [SIFPROV, "plugin", "install", "--runtime", site.path]
+    command = [SIFPROV, "plugin", "install", "--object", site.object, "--runtime", site.path]
     # Without this capability no runtime can mount, with or without a plugin.
     done = root(["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-all", *command]).expect(3)
     assert "the runtime itself fails: " in done.stderr
@@ -134,20 +151,30 @@ def test_several_runtimes_are_listed_and_one_is_to_be_named(site: Site, user: st
 
 
 @pytest.mark.parametrize("site", ["singularity"], indirect=True)
-def test_all_runtimes_at_once(site: Site) -> None:
+def test_all_runtimes_at_once_compiled_tried_and_removed(site: Site) -> None:
+    """The complete installation, as an administrator calls it, and nothing but the plugin left."""
+    spool = Path("~root/.local/state/sifprov/spool").expanduser()
+    waiting = sorted(spool.glob("*"))
     folders = [Path(site.path).parent, Path(tool("build-apptainer", "--find"))]
-    other = Site(find_place(identify(str(folders[1] / "apptainer"))), site.app)
-    before = other.state()[1]
     path = {"PATH": ":".join([*map(str, folders), SYSTEM_PATH])}
-    site.admin("remove").expect()
-    try:
-        root([SIFPROV, "plugin", "install", "--all", "--no-trial"], path).expect()
-        assert (site.state(), other.state()) == (("good", 0), ("good", 0))
+    # A strict umask must not close the plugin to users: then every run of theirs would fail.
+    command = ["sh", "-c", f"umask 077; exec '{SIFPROV}' plugin install --all"]
+    with borrowed_site("apptainer", site.app) as other:
+        site.admin("remove").expect()
+        shown = root(command, path).expect().stdout
+        assert shown.count("plugin     good") == 2
+        for each in (site, other):
+            assert each.state() == ("good", 0)
+            files = each.files()
+            tops = {name.split("/")[0] for name in files}
+            assert {name for name in tops if not name.endswith(".meta")} == {"sifprov"}
+            assert len(tops) == 2
+            assert all(mode & 0o044 == 0o044 for mode, _ in files.values())
+            each.exec().expect()
+        assert sorted(spool.glob("*")) == waiting
         root([SIFPROV, "plugin", "remove", "--all"], path).expect()
-        assert (site.state(), other.state()) == (("not installed", 3), ("not installed", 3))
-    finally:
-        if before != 3:
-            other.admin("install", "--no-trial").expect()
+        for each in (site, other):
+            assert (each.state(), each.files()) == (("not installed", 3), {})
 
 
 def test_root_runs_no_program_that_others_could_have_written(site: Site, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sifprov.pluginadmin.payload import compile_plugin, find_go, go_environment, plugin_source
+from sifprov.pluginadmin.payload import find_go, go_environment, plugin_source
 from tests.real.harness import ROOT
 from tests.real.pluginsite import SIFPROV, WATCHER, Site, borrowed_site, root
 
@@ -59,26 +60,41 @@ def plugin(site: Site) -> Site:
 
 @pytest.fixture(scope="module")
 def rival(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another plugin that monitors containers, compiled."""
+    """Another plugin that monitors containers, as a file of the runtime's `plugin compile`."""
     folder = tmp_path_factory.mktemp("rival")
-    source = folder / "main.go"
+    source, manifest, made = folder / "main.go", folder / "manifest", folder / "rival.sif"
     word = site.place.word
     source.write_text(RIVAL.replace("MODULE", MODULES[word]).replace("WORD", word))
-    compile_plugin(site.place, folder / "rival.sif", find_go(site.place), [source])
-    return folder / "rival.sif"
+    manifest.write_text(json.dumps({"name": WATCHER, "version": "1"}))
+    # With what compiling ours left in Go's cache, which the runtime itself does not use.
+    built = build(site, folder, [source], "-trimpath")
+    site.own("sif", "new", made).expect()
+    part = ["--datatype", "4", "--parttype", "3", "--partfs", "4", "--partarch", "2"]
+    site.own("sif", "add", *part, "--filename", "plugin.so", made, built).expect()
+    named = ["--datatype", "6", "--filename", "plugin.manifest"]
+    site.own("sif", "add", *named, made, manifest).expect()
+    return made
 
 
 @pytest.fixture(scope="module")
 def other_build(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The plugin for another build of the same runtime: one that did not trim its paths."""
-    built = tmp_path_factory.mktemp("other") / "object.so"
+    return build(site, tmp_path_factory.mktemp("other"), plugin_source())
+
+
+def build(site: Site, to: Path, files: list[Path], *flags: str) -> Path:
+    """Builds a plugin's object as the runtime does, but with packages of Go's cache."""
+    assert site.object, "it leaves its packages there"
+    built = to / "object.so"
     folder = site.place.source / "plugins" / "sifprov-other-build"
     folder.mkdir(parents=True)
     go = find_go(site.place)
-    argv = [go, "build", "-o", str(built), "-mod=readonly", "-buildmode=plugin"]
-    argv += ["-tags", f"{site.place.word}_engine", f"./plugins/{folder.name}"]
+    argv = [go, "build", "-o", str(built), "-mod=readonly", *flags, "-buildmode=plugin"]
+    told = (site.place.source / "internal/pkg/buildcfg/config.go").read_text(encoding="utf-8")
+    (tags,) = re.findall("^const GO_BUILD_TAGS = `(.*)`$", told, re.MULTILINE)
+    argv += ["-tags", tags, f"./plugins/{folder.name}"]
     try:
-        for file in plugin_source():
+        for file in files:
             shutil.copy(file, folder)
         command = ["env", "-C", str(site.place.source), *argv]
         root(command, go_environment(go, built.parent)).expect()
@@ -103,7 +119,7 @@ def test_beside_another_plugin_that_monitors(plugin: Site, rival: Path) -> None:
         plugin.own("plugin", "enable", WATCHER).expect()
         plugin.admin("remove").expect()
         before = plugin.files()
-        refused = plugin.admin("install").expect(2)
+        refused = plugin.install().expect(2)
         assert f"the plugin {WATCHER} monitors containers too" in refused.stderr
         assert plugin.files() == before
         plugin.exec().expect()
@@ -133,8 +149,11 @@ def test_a_stale_plugin_is_seen_and_mended_without_loading_it(
     assert "which was built with another " in row["problems"][0]
 
     hook = hook_line()
+    # Here without compiling, as on a node without the source; below the very line.
+    mending = hook.replace("install --all", f"install --object '{plugin.object}'")
+    assert mending != hook
     path = {"SIFPROV_RUNTIME": plugin.path}
-    root(["sh", "-c", hook], path).expect()
+    root(["sh", "-c", mending], path).expect()
     assert plugin.state() == ("good", 0)
     assert '"timeout_seconds": 299' in config.read_text(), "what was set there stays"
     plugin.exec().expect()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.harness import SYSTEM_PATH, descendants, kill_tree
+from tests.real.harness import SYSTEM_PATH, descendants, image_drivers, kill_tree, parent_of
 from tests.real.job import COPY
 from tests.real.wrapjob import WrapJob
 
@@ -225,11 +225,14 @@ def test_a_killed_runtime_is_not_taken_for_a_killed_application(wrap_job: WrapJo
         runtime = next(
             pid
             for pid in descendants(process.pid)
-            if os.getsid(pid) != pid and parent(pid) == process.pid
+            if os.getsid(pid) != pid and parent_of(pid) == process.pid
         )
+        drivers = image_drivers() & set(descendants(process.pid))
         os.kill(runtime, signal.SIGKILL)
         process.communicate(timeout=30)
         assert process.returncode == -signal.SIGKILL
+        for pid in drivers & image_drivers():
+            os.kill(pid, signal.SIGKILL)
         alive = Path(f"/proc/{app}").exists()
         run = wrap_job.last()["run"]
         if alive:
@@ -257,11 +260,6 @@ def test_an_interrupt_while_the_record_is_written_loses_nothing(wrap_job: WrapJo
         wait_for(lambda: len(wrap_job.records("big.sif")) == 1)
     assert wrap_job.last("big.sif")["run"]["exit_code"] == 0
     assert errors.count("sifprov: ") <= 1
-
-
-def parent(pid: int) -> int:
-    text = Path(f"/proc/{pid}/stat").read_text()
-    return int(text.rpartition(")")[2].split()[1])
 
 
 def wait_for(condition: object, timeout: float = 30, every: float = 0.3) -> None:

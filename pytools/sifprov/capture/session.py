@@ -157,6 +157,7 @@ def finish(
         annotation=words_of(request),
     )
     kept = request.log() if request.log else b""
+    # A container that is bound twice, which the runtime refuses, gets one record all the same.
     written = tuple(
         deliver(
             (place := place_for(c, metadata)),
@@ -164,8 +165,8 @@ def finish(
             once=late,
             near=os.path.dirname(c.path),
         )
-        for c in containers
-        if c.role == OUTPUT and c.uuid
+        for c in {c.uuid: c for c in containers if c.role == OUTPUT}.values()
+        if c.uuid
     )
     # When the runtime was killed there may be nobody to read them.
     told = data if end.outcome != UNKNOWN else ()

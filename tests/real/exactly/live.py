@@ -50,8 +50,17 @@ class Live:
         """Waits for the line `ready PID`, which is then left out; returns the application's id."""
         number = int(self.until(b"ready ").split()[-1])
         self.seen = self.seen.rpartition(b"ready ")[0]
-        self._watched.append(os.pidfd_open(number))
+        self._watched += [os.pidfd_open(pid) for pid in (number, *self._drivers())]
         return number
+
+    def _drivers(self) -> list[int]:
+        """The drivers of mounted images, which stay when a kill takes everything else."""
+        found = []
+        for pid in self.below():
+            with contextlib.suppress(OSError):
+                name = Path(f"/proc/{pid}/comm").read_text()
+                found += [pid] if name.startswith(("fuse2fs", "squashfuse")) else []
+        return found
 
     def asleep(self) -> int:
         """`ready`, and then waits until the application's shell has become `sleep`: a signal on the
