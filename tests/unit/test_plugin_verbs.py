@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -31,6 +32,7 @@ class Machine:
             if self.look(place).installed:
                 place.folder.mkdir(parents=True, exist_ok=True)
         self.installed: list[str] = []
+        self.compiled: list[Path | None] = []
         self.removed: list[str] = []
         self.failing: set[str] = set()
 
@@ -43,6 +45,7 @@ class Machine:
         if name in self.failing:
             raise RivalError("a rival", hint="disable it")
         self.installed.append(name)
+        self.compiled.append(options["compiled"])
         return Status(place, State.GOOD)
 
     def remove(self, place: Place) -> bool:
@@ -54,7 +57,7 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Machine]:
     def make(**states: State) -> Machine:
         found = Machine(tmp_path, **states)
-        for verb in ("install", "remove", "status"):
+        for verb in ("compile", "install", "remove", "status"):
             there = f"sifprov.commands.plugin.{verb}"
             monkeypatch.setattr(f"{there}.all_places", lambda: (found.places, ["/x: passed over"]))
             monkeypatch.setattr(f"{there}.named_place", lambda wanted: None)
@@ -143,3 +146,33 @@ def test_remove_takes_the_one_that_has_it(machine: Callable[..., Machine]) -> No
         call("remove")
     assert call("remove", "--all")[0] == 0
     assert found.removed == ["a", "b"]
+
+
+def test_a_compiled_object_is_for_one_runtime(machine: Callable[..., Machine]) -> None:
+    found = machine(a=State.ABSENT)
+    assert call("install", "--object", "x.sif")[0] == 0
+    assert found.compiled == [Path("x.sif")]
+    with pytest.raises(click.UsageError, match="--all"):
+        call("install", "--object", "x.sif", "--all")
+    found = machine(a=State.STALE, b=State.GOOD, c=State.STALE)
+    with pytest.raises(SifprovError, match="there are 2 runtimes"):
+        call("install", "--object", "x.sif", "--if-installed")
+    assert found.installed == []
+    found = machine(a=State.STALE, b=State.GOOD, c=State.ABSENT)
+    assert call("install", "--object", "x.sif", "--if-installed", "-q") == (0, "")
+    assert found.installed == ["a"]
+
+
+def test_the_runtime_to_compile_for_is_named_where_there_are_two(
+    machine: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[str, Path]] = []
+    monkeypatch.setattr(
+        pluginadmin, "compile_to", lambda place, path: made.append((place.runtime.path, path))
+    )
+    machine(a=State.ABSENT, b=State.ABSENT)
+    with pytest.raises(SifprovError, match="there are 2 runtimes"):
+        call("compile", "-o", "x.sif")
+    machine(a=State.ABSENT)
+    assert call("compile", "-o", "x.sif") == (0, "made x.sif: the plugin for /a 1\n")
+    assert made == [("/a", Path("x.sif"))]

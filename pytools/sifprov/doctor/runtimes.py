@@ -90,7 +90,7 @@ def building(place: Place) -> Check:
     if place.refuses_plugins:
         return skip(name, "this build refuses plugins, as packaged ones do (--reproducible)")
     if not (place.source / "pkg/plugin/plugin.go").is_file():
-        return skip(name, f"no plugin can be compiled: its source is not in {place.source}")
+        return skip(name, f"a plugin wants --object FILE here: its source is not in {place.source}")
     return ok(name, "its source is there to compile a plugin with")
 
 

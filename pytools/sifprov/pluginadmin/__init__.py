@@ -9,6 +9,7 @@ Everything of it stands in one folder, `PLUGIN_ROOTDIR/sifprov`, that belongs to
 so that `singularity plugin uninstall sifprov` takes all of it away.
 """
 
+from sifprov.pluginadmin.compiled import MisfitError, compile_to
 from sifprov.pluginadmin.installing import RivalError, install, remove
 from sifprov.pluginadmin.machine import Machine, find_runtimes
 from sifprov.pluginadmin.payload import plugin_source
@@ -19,12 +20,14 @@ from sifprov.pluginadmin.trial import RuntimeFailsError, TrialError
 __all__ = [
     "SCHEMA",
     "Machine",
+    "MisfitError",
     "Place",
     "RivalError",
     "RuntimeFailsError",
     "State",
     "Status",
     "TrialError",
+    "compile_to",
     "find_place",
     "find_runtimes",
     "install",

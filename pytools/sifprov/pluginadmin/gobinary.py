@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,6 +38,17 @@ def misfit(plugin: dict[str, bytes], program: dict[str, bytes]) -> str | None:
     if not any(name.endswith(_API) and name in program for name in plugin):
         return "which has another plugin interface"
     return None
+
+
+def misfits(plugin: dict[str, bytes], programs: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """Yields the programs that a plugin, by its packages, does not load into, and why."""
+    for program in programs:
+        try:
+            reason = misfit(plugin, packages(program))
+        except (OSError, GoBinaryError):
+            continue  # a site's script around the program, or a starter that only root may read
+        if reason:
+            yield program, reason
 
 
 def packages(path: Path) -> dict[str, bytes]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from sifprov.errors import SifprovError
 from sifprov.model.canonical import Json
 from sifprov.pluginadmin import payload, trial
+from sifprov.pluginadmin.compiled import take_compiled
 from sifprov.pluginadmin.installed import own_plugin, rivals
 from sifprov.pluginadmin.place import Place, run
 from sifprov.pluginadmin.states import Status, status
@@ -27,30 +28,36 @@ def install(
     place: Place,
     *,
     python: str | None = None,
+    compiled: Path | None = None,
     try_it: bool = True,
     site_log: SiteLog | None = None,
     on_step: Callable[[str], None] = lambda text: None,
 ) -> Status:
     """Compiles and installs the plugin, its helper and its configuration. Wants root.
 
+    `compiled` is a file of `compile_to`'s to install instead: it needs neither source nor Go.
     `site_log` is where a line for each run goes; None keeps what is configured. With `try_it` a
     real run follows. Whatever fails, what was there before stands as it was.
     Raises MissingError when something that it needs is not there or the runtime itself
-    fails, RivalError, TrialError.
+    fails, MisfitError, RivalError, TrialError.
     """
     _want_root("installing")
     interpreter = payload.find_interpreter(python)
-    go = payload.find_go(place)
+    payload.want_support(place)
+    go = None if compiled else payload.find_go(place)
     _refuse_rivals(place)
     with tempfile.TemporaryDirectory(prefix="sifprov-") as name:
         work = Path(name)
         built, folder = work / "sifprov.sif", work / "trial"
-        on_step("compiling the plugin")
-        payload.compile_plugin(place, built, go)
+        if compiled:
+            take_compiled(place, compiled, built)
+        elif go:
+            on_step("compiling the plugin")
+            payload.compile_plugin(place, built, go)
         if try_it:
             on_step("preparing a trial run")
             folder.mkdir()
-            trial.prepare(place, folder, go)
+            trial.prepare(folder)
         _make_root(place)
         with only_one(place):
             _refuse_rivals(place)

@@ -99,12 +99,15 @@ def named_place(wanted: str | None) -> Place | None:
     return None
 
 
-def the_only(places: list[Place]) -> Place:
-    """Returns the place when there is one. Raises SifprovError when there are several."""
+def the_only(places: list[Place], *, or_all: bool = True) -> Place:
+    """Returns the place when there is one. Raises SifprovError when there are several.
+
+    `or_all` says whether the verb could take all of them.
+    """
     if len(places) > 1:
         paths = ", ".join(place.runtime.path for place in places)
         raise SifprovError(
             f"there are {len(places)} runtimes: {paths}",
-            hint="name one with --runtime PATH, or take --all",
+            hint="name one with --runtime PATH" + (", or take --all" if or_all else ""),
         )
     return places[0]

@@ -75,20 +75,26 @@ def _unfit(path: str) -> str | None:
     return None if answer.strip() == "True" else f"{path} is older than Python 3.10"
 
 
-def find_go(place: Place) -> str:
-    """Returns the Go that the runtime would take, also where sudo has shortened PATH.
-
-    Raises MissingError, also when the runtime's source is not there.
-    """
+def want_support(place: Place) -> None:
+    """Raises MissingError when this build of the runtime compiles and installs no plugin."""
     if place.refuses_plugins:
         raise MissingError(
             f"{place.runtime.path}: this build refuses plugins, as packaged ones do",
             hint="use 'sifprov exec' in place of the runtime's, or build the runtime from source",
         )
+
+
+def find_go(place: Place) -> str:
+    """Returns the Go that the runtime would take, also where sudo has shortened PATH.
+
+    Raises MissingError, also when the runtime's source is not there.
+    """
+    want_support(place)
     if not (place.source / "pkg/plugin/plugin.go").is_file():
         raise MissingError(
             f"{place.source}: the source that {place.runtime.path} was built from is not there",
-            hint="use 'sifprov exec' in place of the runtime's, or build the runtime from source",
+            hint="--object installs what 'sifprov plugin compile' made where it is; "
+            "'sifprov exec' needs no plugin",
         )
     named = read_conf(place.conf).get("go path")
     for path in (shutil.which("go"), named, "/usr/local/go/bin/go"):

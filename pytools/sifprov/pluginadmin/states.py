@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json
-from sifprov.pluginadmin.gobinary import GoBinaryError, misfit, packages
+from sifprov.pluginadmin.gobinary import GoBinaryError, misfits, packages
 from sifprov.pluginadmin.installed import own_plugin, rivals
 from sifprov.pluginadmin.place import Place
 from sifprov.pluginadmin.trusted import unreachable, untrusted
@@ -128,17 +128,12 @@ def _unloadable(place: Place) -> Iterator[str]:
     except (OSError, GoBinaryError) as error:
         yield f"it does not load, so every run fails: {error}; {AGAIN}, 'remove' ends it"
         return
-    for program in place.programs:
-        try:
-            reason = misfit(plugin, packages(program))
-        except (OSError, GoBinaryError):
-            continue  # a site's script around the program, or a starter that only root may read
-        if reason:
-            yield (
-                f"it does not load into {program}, {reason}, so every run fails; {AGAIN}, "
-                "'remove' ends it"
-            )
-            return
+    for program, reason in misfits(plugin, place.programs):
+        yield (
+            f"it does not load into {program}, {reason}, so every run fails; {AGAIN}, "
+            "'remove' ends it"
+        )
+        return
     closed = next(unreachable(str(place.object)), None)
     if closed:
         yield f"it does not load for ordinary users, whose runs fail: {closed}; {AGAIN}"

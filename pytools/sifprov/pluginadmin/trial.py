@@ -1,7 +1,7 @@
 """A real run in a temporary folder: first by the runtime alone, then to be recorded by the plugin.
 
-The application is a program without libraries, compiled by Go, in a folder that the runtime takes
-for a container; input and output are small data containers.
+The application is the machine's own `cp`, in a folder that the runtime takes for a container and
+that has the machine's programs bound into it; input and output are small data containers.
 """
 
 from __future__ import annotations
@@ -16,39 +16,14 @@ from sifprov import spool
 from sifprov.create import create_data
 from sifprov.errors import Exit, FileError, MissingError, SifprovError
 from sifprov.frozen import dataclass
-from sifprov.pluginadmin.payload import go_environment
-from sifprov.pluginadmin.place import Place, run
+from sifprov.pluginadmin.place import Place
 from sifprov.records import read_records
 from sifprov.sif import open_image
 
 _TIMEOUT = 60
-_FOLDERS = ("bin", "dev", "etc", "Inputs", "Outputs", "proc", "root", "sys", "tmp", "var/tmp")
-# Only the package syscall: it compiles in seconds, and starts nothing else.
-_PROGRAM = """\
-package main
-
-import "syscall"
-
-func main() {
-	in, err := syscall.Open("/Inputs/trial", syscall.O_RDONLY, 0)
-	if err != nil {
-		syscall.Exit(11)
-	}
-	text := make([]byte, 64)
-	n, err := syscall.Read(in, text)
-	if err != nil || n == 0 {
-		syscall.Exit(12)
-	}
-	const flags = syscall.O_WRONLY | syscall.O_CREAT | syscall.O_TRUNC
-	out, err := syscall.Open("/Outputs/trial", flags, 0o644)
-	if err != nil {
-		syscall.Exit(13)
-	}
-	if _, err := syscall.Write(out, text[:n]); err != nil {
-		syscall.Exit(14)
-	}
-}
-"""
+_FOLDERS = ("dev", "etc", "Inputs", "Outputs", "proc", "root", "sys", "tmp", "var/tmp")
+# What programs of the host stand in and load; some are links to others of these.
+_HOST = ("bin", "lib", "lib32", "lib64", "sbin", "usr")
 
 
 class TrialError(SifprovError):
@@ -67,19 +42,19 @@ class _Ended:
     said: str
 
 
-def prepare(place: Place, folder: Path, go: str) -> None:
+def prepare(folder: Path) -> None:
     """Makes the application and the two data containers in an empty folder."""
     root, source = folder / "app", folder / "data"
     for name in _FOLDERS:
         (root / name).mkdir(parents=True)
     for name in ("passwd", "group"):
         (root / "etc" / name).touch()
-    program = folder / "main.go"
-    program.write_text(_PROGRAM, encoding="utf-8")
-    environment = go_environment(go, folder)
-    environment |= {"CGO_ENABLED": "0", "GO111MODULE": "off", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
-    argv = [go, "build", "-o", str(root / "bin" / "trial"), str(program)]
-    run(argv, "compiling the trial's program", timeout=600, env=environment)
+    for name in _HOST:
+        there = Path("/", name)
+        if there.is_symlink():
+            (root / name).symlink_to(os.readlink(there))
+        elif there.is_dir():
+            (root / name).mkdir()
     source.mkdir()
     (source / "trial").write_text("a trial of sifprov's plugin\n", encoding="utf-8")
     create_data(str(folder / "input.sif"), mount="/Inputs", source=str(source))
@@ -132,7 +107,11 @@ def _exec(place: Place, folder: Path, flags: list[str]) -> _Ended:
     argv = [place.runtime.path, "exec", *flags]
     for name, mount in (("input", "/Inputs"), ("output", "/Outputs")):
         argv += ["-B", f"{folder}/{name}.sif:{mount}:image-src={mount}"]
-    argv += [str(folder / "app"), "/bin/trial"]
+    app = folder / "app"
+    for name in _HOST:
+        if (app / name).is_dir() and not (app / name).is_symlink():
+            argv += ["-B", f"/{name}:/{name}:ro"]
+    argv += [str(app), "cp", "/Inputs/trial", "/Outputs/trial"]
     # Nothing of the administrator's own settings; the plugin's spool goes by HOME.
     environment = {"PATH": os.defpath + ":/usr/sbin:/sbin", "HOME": str(folder), "LANG": "C"}
     with open(folder / "said", "w+b") as said:

@@ -7,6 +7,7 @@ import click
 from sifprov.commands.lazy import LazyGroup
 
 _VERBS = {
+    "compile": ("sifprov.commands.plugin.compile", "Compile the plugin into a file."),
     "install": ("sifprov.commands.plugin.install", "Compile the plugin and install it."),
     "remove": ("sifprov.commands.plugin.remove", "Remove the plugin and its helper."),
     "status": ("sifprov.commands.plugin.status", "Say whether the plugin is in order."),

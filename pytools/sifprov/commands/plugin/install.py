@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
@@ -25,6 +26,12 @@ from sifprov.sitelog import SiteLog
     help="The Python that runs the helper; only root may be able to change it "
     "[default: /usr/bin/python3].",
 )
+@click.option(
+    "--object",
+    "compiled",
+    metavar="FILE",
+    help="Install what 'plugin compile' made for this build of the runtime.",
+)
 @click.option("--no-trial", is_flag=True, help="Do not try a run after installing.")
 @click.option(
     "--if-installed", is_flag=True, help="Only where it is installed and not in order: for hooks."
@@ -41,6 +48,7 @@ def command(
     runtime: str | None,
     every: bool,
     python: str | None,
+    compiled: str | None,
     no_trial: bool,
     if_installed: bool,
     site_log: str | None,
@@ -50,7 +58,8 @@ def command(
     """Compile the plugin for a runtime and install it, with its helper. Wants root.
 
     Without --runtime it is the one that is found, or $SIFPROV_RUNTIME. The runtime's own source
-    tree and the Go that it was built with must be there. A real run is tried then; when it fails,
+    tree and the Go that it was built with must be there, or, with --object, what was compiled where
+    they are. A real run is tried then; when it fails,
     what was there before is put back. From then on every run that writes into a data container is
     recorded, whoever starts it.
 
@@ -58,9 +67,12 @@ def command(
     Examples:
       sudo sifprov plugin install
       sudo sifprov plugin install --runtime /opt/singularity/bin/singularity
+      sudo sifprov plugin install --object /srv/site/sifprov.sif
       sudo sifprov plugin install --all --if-installed
       sudo sifprov plugin install --site-log /dev/log
     """
+    if compiled and every:
+        raise click.UsageError("--object fits one runtime, so it does not go with --all")
     log = _site_log(site_log, site_log_argv)
     named = named_place(runtime)
     places = [named] if named else all_places()[0]
@@ -70,13 +82,18 @@ def command(
             return Exit.OK
     if every:
         places = [place for place in places if not place.refuses_plugins] or places
-    elif not if_installed:
-        places = [the_only(places)]
+    elif compiled or not if_installed:
+        places = [the_only(places, or_all=not compiled)]
 
     def work(place: Place) -> Exit:
         with steps() as step:
             state = pluginadmin.install(
-                place, python=python, try_it=not no_trial, site_log=log, on_step=step
+                place,
+                python=python,
+                compiled=Path(compiled) if compiled else None,
+                try_it=not no_trial,
+                site_log=log,
+                on_step=step,
             )
         if not quiet or state.problems:
             show(state)
