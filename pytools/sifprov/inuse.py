@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from sifprov.errors import FileError
 from sifprov.sif.write import F_OFD_SETLK
-from sifprov.survivors import lock_range, loops, who
+from sifprov.survivors import lock_range, loops, process_name, who
 
 
 def refuse_users(path: str) -> None:
@@ -26,7 +26,7 @@ def refuse_users(path: str) -> None:
     for folder in iglob("/proc/[0-9]*"):
         pid = int(folder.rpartition("/")[2])
         if pid != os.getpid() and _holds(folder, wanted):
-            raise _in_use(path, f"process {pid} ({_name(folder)})")
+            raise _in_use(path, f"process {pid} ({process_name(folder)})")
 
 
 def _holds(folder: str, wanted: os.stat_result) -> bool:
@@ -38,12 +38,6 @@ def _holds(folder: str, wanted: os.stat_result) -> bool:
                     if os.path.samestat(os.stat(f"{folder}/{names}/{name}"), wanted):
                         return True
     return False
-
-
-def _name(folder: str) -> str:
-    with suppress(OSError), open(f"{folder}/comm", encoding="utf-8", errors="replace") as file:
-        return file.read().strip()
-    return "ended"
 
 
 @contextmanager

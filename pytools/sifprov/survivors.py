@@ -65,7 +65,7 @@ def processes(device: int, *, proc: str = "/proc") -> tuple[Process, ...]:
             if view not in seen:
                 seen[view] = _mounted(f"{folder}/mountinfo", wanted)
             if seen[view]:
-                found.append(Process(int(name), _name(folder)))
+                found.append(Process(int(name), process_name(folder)))
     return tuple(sorted(found))
 
 
@@ -85,7 +85,8 @@ def _mounted(table: str, wanted: bytes) -> bool:
     return False
 
 
-def _name(folder: str) -> str:
+def process_name(folder: str) -> str:
+    """Returns the name of the process whose folder `/proc/PID` is."""
     with suppress(OSError), open(f"{folder}/comm", encoding="utf-8", errors="replace") as file:
         return file.read().strip()
     return "ended"

@@ -163,9 +163,9 @@ def plugin(singularity: str) -> Iterator[str]:
 
 # The runtimes that had no plugin before the tests installed one.
 _added: list[str] = []
-# Those where this session installed the sources as they are.
+# Those where this run of the tests installed the sources as they are.
 _current: set[str] = set()
-# What this session compiled, by runtime.
+# What this run of the tests compiled, by runtime.
 _compiled: dict[str, Path] = {}
 _SIFPROV = str(Path(sys.executable).with_name("sifprov"))
 
@@ -184,7 +184,7 @@ def compiled_plugin(runtime: str) -> str:
 
 @contextmanager
 def installed_plugin(runtime: str) -> Iterator[None]:
-    """Installs the plugin as an administrator does, where that was not done in this session, or was
+    """Installs the plugin as an administrator does, where that was not done by now, or was
     undone. At the end of the session it is removed where it was not there before."""
     before = _admin([_SIFPROV, "plugin", "status"], runtime)
     if before.returncode == 0 and (runtime in _current or os.getuid() != 0):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,23 +16,6 @@ from tests.real.job import COPY, Job
 
 
 @pytest.fixture(scope="module")
-def fuse() -> Iterator[None]:
-    """Lets ordinary users open /dev/fuse, as on every desktop and cluster."""
-    device = Path("/dev/fuse")
-    if not device.exists():
-        pytest.skip("there is no /dev/fuse")
-    mode = stat.S_IMODE(device.stat().st_mode)
-    if mode & 0o006 == 0o006:
-        yield
-        return
-    if os.getuid() != 0:
-        pytest.skip("/dev/fuse is closed to ordinary users, and opening it needs root")
-    device.chmod(0o666)
-    yield
-    device.chmod(mode)
-
-
-@pytest.fixture(scope="module")
 def apptainer() -> Iterator[str]:
     """Apptainer with the plugin."""
     path = tool("build-apptainer", "--find") + "/apptainer"
@@ -43,7 +24,7 @@ def apptainer() -> Iterator[str]:
 
 
 @pytest.fixture
-def job(run_as: Runner, fuse: None, apptainer: str, sifprov: str, busybox_sif: str) -> Job:
+def job(run_as: Runner, open_fuse: None, apptainer: str, sifprov: str, busybox_sif: str) -> Job:
     flags = ["--no-privs"] if run_as.is_root else ["--userns"]
     made = Job(run_as, apptainer, sifprov, busybox_sif, flags)
     made.create("4M")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import pwd
-import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -42,8 +40,9 @@ def site(request: pytest.FixtureRequest, busybox_sif: str, shared_folder: Path) 
     made = Site(runtime, user, flags, busybox_sif, program, folder)
     made.own(folder)
     _fill(made)
-    with open_fuse() if kind == "apptainer" and who == "user" else nullcontext():
-        yield made
+    if kind == "apptainer" and who == "user":
+        request.getfixturevalue("open_fuse")
+    yield made
 
 
 @pytest.fixture(scope="session")
@@ -56,23 +55,6 @@ def singularity_installed(singularity: str) -> Iterator[None]:
 def apptainer_installed() -> Iterator[None]:
     with installed_plugin(tool("build-apptainer", "--find") + "/apptainer"):
         yield
-
-
-@contextmanager
-def open_fuse() -> Iterator[None]:
-    """Lets ordinary users open /dev/fuse, as on every desktop and cluster."""
-    device = Path("/dev/fuse")
-    if not device.exists():
-        pytest.skip("there is no /dev/fuse")
-    mode = stat.S_IMODE(device.stat().st_mode)
-    if mode & 0o006 != 0o006:
-        if os.getuid() != 0:
-            pytest.skip("/dev/fuse is closed to ordinary users, and opening it needs root")
-        device.chmod(0o666)
-    try:
-        yield
-    finally:
-        device.chmod(mode) if mode & 0o006 != 0o006 else None
 
 
 def _fill(site: Site) -> None:
