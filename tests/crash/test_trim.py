@@ -79,15 +79,14 @@ def test_a_kill_at_each_step(roomy: Path, step: int) -> None:
 
 def test_a_container_in_use_stays_as_it_is(roomy: Path) -> None:
     before = roomy.read_bytes()
+    hold = "import sys; f = open(sys.argv[1], 'rb'); print('open', flush=True); input()"
     holder = subprocess.Popen(
-        [sys.executable, "-c", "import sys; f = open(sys.argv[1], 'rb'); input()", roomy],
-        stdin=subprocess.PIPE,
+        [sys.executable, "-c", hold, roomy], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
+        assert holder.stdout and holder.stdout.readline() == b"open\n"
         with pytest.raises(FileError, match="is using it"):
-            for _ in range(1000):
-                trim(str(roomy), now=NOW)
-                roomy.write_bytes(before)  # the holder had not opened it yet
+            trim(str(roomy), now=NOW)
     finally:
         holder.communicate(b"\n", timeout=30)
     assert roomy.read_bytes() == before
