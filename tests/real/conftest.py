@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.real.exactly.case import Case
 from tests.real.harness import ROOT, Runner, as_user, image_drivers, parent_of
 from tests.real.job import Job
 from tests.real.wrapjob import WrapJob
@@ -27,11 +28,27 @@ from tests.real.wrapjob import WrapJob
 LACKS_CAPABILITY = "Requesting capability set"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.real)
+    senseless = [item for item in items if _is_senseless(item)]
+    if senseless:
+        config.hook.pytest_deselected(items=senseless)
+        items[:] = [item for item in items if item not in senseless]
+
+
+def _is_senseless(item: pytest.Item) -> bool:
+    """Whether a mark `not_for` names this combination of parameters, or a `case` is for others."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    for mark in item.iter_markers("not_for"):
+        if all(params.get(name) == value for name, value in mark.kwargs.items()):
+            return True
+    case = params.get("case")
+    return isinstance(case, Case) and not (
+        params["site"] in case.sites and params["way"] in case.ways
+    )
 
 
 def tool(*argv: str) -> str:

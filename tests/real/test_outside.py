@@ -107,9 +107,9 @@ def test_a_changed_input_is_noticed_by_its_content(either: Job) -> None:
     assert stands(either, "input.sif") == "changed-outside"
 
 
+# Mounting by hand wants root.
+@pytest.mark.not_for(user="user")
 def test_a_mount_by_hand_is_noticed_when_it_changes_anything(either: Job) -> None:
-    if not either.run.is_root:
-        pytest.skip("mounting by hand needs root")
     either.shell(COPY).expect()
     for options in (("ro",), ("rw",)):
         settle(either)

@@ -118,9 +118,9 @@ def test_a_normal_run_is_never_provisional(either: Job) -> None:
     assert not [c for r in records for c in r["containers"] if "marks" in c]
 
 
+# With FUSE the driver ends with the run, so nobody writes after it.
+@pytest.mark.not_for(either_runtime="apptainer", user="user")
 def test_before_a_second_writer_the_user_is_warned(left: Job) -> None:
-    if by_fuse(left):
-        pytest.skip("with FUSE the driver ends with the run, so nobody writes after it")
     left.exec("sh", "-c", late(12), binds=OUTPUT).expect(0)
     if left.runtime.endswith("apptainer"):
         # What survives holds Apptainer's lock, so that it refuses by itself, and we add nothing.

@@ -108,8 +108,8 @@ def test_plain_runs_are_recorded_in_a_shell_with_the_functions(wrap_job: WrapJob
     assert record["run"]["argv"][:3] == [wrap_job.runtime, "-q", "exec"]
 
 
+# The plugin of this test is SingularityCE's.
+@pytest.mark.not_for(wrap_job="apptainer")
 def test_a_run_is_recorded_once_beside_the_plugin(wrap_job: WrapJob, plugin: str) -> None:
-    if wrap_job.is_apptainer:
-        pytest.skip("the plugin of this test is SingularityCE's")
     wrap_job.shell(COPY).expect()
     assert wrap_job.last()["captured_by"]["kind"] == "wrapper"

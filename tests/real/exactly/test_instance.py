@@ -60,9 +60,9 @@ def life(site: Site, kind: str, name: str) -> tuple[list[tuple[int, bytes, bytes
     return shown, counts
 
 
+# Instances are started by the runtime, and the plugin records them.
+@pytest.mark.not_for(way="wrapper")
 def test_an_instance_is_recorded_at_its_stop(site: Site, way: str) -> None:
-    if way == "wrapper":
-        pytest.skip("instances are started by the runtime; the plugin records them")
     name = f"exactly{os.getpid()}"
     bare, none = life(site, BARE, name)
     here, counts = life(site, way, name)
@@ -74,9 +74,9 @@ def test_an_instance_is_recorded_at_its_stop(site: Site, way: str) -> None:
     assert record.action == "instance"
 
 
+# The plugin is not called for it; the test above runs one.
+@pytest.mark.not_for(way="plugin")
 def test_what_runs_in_an_instance_is_the_wrappers_to_record(site: Site, way: str) -> None:
-    if way == "plugin":
-        pytest.skip("the plugin is not called for it; the test above runs one")
     name = f"within{os.getpid()}"
     bare, _ = life(site, BARE, name)
     here, counts = life(site, way, name)
