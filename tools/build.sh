@@ -32,10 +32,10 @@ fresh_top() {
     rm -rf "$top"
     free=$(df -Pm "$cache" | awk 'NR == 2 { print $4 }')
     [ "$free" -ge "$1" ] ||
-        die "$cache has $free MB free, the build needs $1; SIFPROV_CACHE chooses another folder"
+        die "$cache has $free MB free, the build needs $1; SIFPROV_BUILD_CACHE chooses another folder"
     case ,$(findmnt -n -o OPTIONS -T "$cache"), in
         *,nosuid,* | *,noexec,*)
-            die "$cache is mounted nosuid or noexec, so a runtime could not work there; SIFPROV_CACHE chooses another folder" ;;
+            die "$cache is mounted nosuid or noexec, so a runtime could not work there; SIFPROV_BUILD_CACHE chooses another folder" ;;
     esac
     mkdir -p "$top"
 }
