@@ -58,6 +58,8 @@ def test_the_readme_shows_what_the_demo_does(
         (r"made \d.* from /.*/data", "made TIME from DATA"),
         (r"/\S*/gnuplot-[0-9a-f]{12}\.sif|gnuplot-[0-9a-f]{12}\.sif", "gnuplot.sif"),
         (r"(│  \$) /\S*/singularity", r"\1 singularity"),
+        (r"│  by .*, on .*", "│  by USER, on PROCESSOR"),
+        (r"│  used .* user, .* system, .* of memory", "│  used RESOURCES"),
         (r"\d+\.\d KiB", "SIZE"),
     )
     for pattern, name in changes:

@@ -39,8 +39,10 @@ SEES = (
 READS = 'echo x >/Outputs/a; echo ready; while read l; do echo "got $l"; done; exit 9'
 # What comes while the shell becomes `sleep` may be lost, with us or without.
 SLEEPS = "echo x >/Outputs/a; (sleep 0.2; echo ready) & exec sleep 60"
+# The terminal and the runtime both send the signal: the second may come during the first's trap.
 TRAPS = (
-    "echo x >/Outputs/a; trap 'echo got INT; exit 12' INT; echo ready; while :; do sleep 0.1; done"
+    "echo x >/Outputs/a; trap 'trap : INT; echo got INT; exit 12' INT; echo ready; "
+    "while :; do sleep 0.1; done"
 )
 
 
