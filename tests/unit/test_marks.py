@@ -20,8 +20,8 @@ from sifprov.model.timestamp import from_ns
 from sifprov.render.standing import mark_lines
 from sifprov.trail import read_carrier
 
-# Behind what debugfs does here.
-STARTED = time.time_ns() + 60 * 10**9
+# Behind what debugfs does here, however long after the import of this file.
+STARTED = time.time_ns() + 24 * 3600 * 10**9
 END = CaptureEnd(from_ns(STARTED + 10**9), EXITED, 0, None)
 
 
