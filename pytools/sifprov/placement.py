@@ -22,7 +22,7 @@ from sifprov.model.record import FOLDER, Container, Record
 from sifprov.model.request import CaptureRequest
 from sifprov.newfile import new_file
 from sifprov.records import Stored, append_record, read_records
-from sifprov.settings import load_or_default
+from sifprov.settings import Settings
 from sifprov.sidecar import EXTENSION, SUFFIX, append_line, beside, read_sidecar
 from sifprov.sif import Image, begin, open_image
 
@@ -38,9 +38,9 @@ class Place:
     path: str
 
 
-def metadata_of(request: CaptureRequest) -> str:
+def metadata_of(request: CaptureRequest, settings: Settings) -> str:
     """Returns what takes the records of a run instead of its outputs; empty for nothing."""
-    return load_or_default().metadata if request.metadata is None else request.metadata
+    return settings.metadata if request.metadata is None else request.metadata
 
 
 def named(metadata: str) -> Place:

@@ -110,18 +110,19 @@ def _too_late() -> str:
     return "not read in the time granted"
 
 
-def with_content(bound: Bound, deadline: Deadline, cache: DigestCache, *, live: bool) -> Bound:
+def with_content(
+    bound: Bound, deadline: Deadline, cache: DigestCache, *, live: bool, point: str | None = None
+) -> Bound:
     """Reads a data container's content: from its mount, or straight from the partition.
 
-    `live` says that the container is mounted for writing: what the file holds is then not yet
-    what was written.
+    `live` says that the container is mounted for writing, at `point` where that can be seen: what
+    the file holds is then not yet what was written.
     """
     identity = bound.identity
     if identity.partition is None:
         return replace(bound, reason=identity.reason or "no data partition")
     if cache.skips_inputs and not bound.writable:
         return replace(bound, reason=SKIPPED)
-    point = find_mount(identity.path, identity.partition.offset, bound.place) if live else None
     if live and point is None:
         return replace(bound, reason="it was still mounted, where its files could not be read")
     try:
@@ -195,7 +196,7 @@ def after(
             held="the application",
         )
     held = _held(bound, point, live=live) if end.outcome != NOT_STARTED else None
-    bound = replace(with_content(bound, deadline, cache, live=live), held=held)
+    bound = replace(with_content(bound, deadline, cache, live=live, point=point), held=held)
     if held and bound.tree is None:
         bound = replace(bound, reason=f"{held} could still write into it, and kept it from us")
     return bound

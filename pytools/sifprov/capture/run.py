@@ -11,12 +11,18 @@ from sifprov.model.record import NOT_STARTED, Run
 from sifprov.model.redact import HIDDEN, redact, redact_environment
 from sifprov.model.request import CaptureEnd, CaptureRequest
 from sifprov.runtime.argv import parse
-from sifprov.settings import load_or_default
+from sifprov.settings import Settings, load_or_default
 
 
-def describe_run(request: CaptureRequest, end: CaptureEnd, early: tuple[Fact, ...] = ()) -> Run:
-    """Returns the run; `early` are the facts that were collected while it went on."""
-    hide = load_or_default().redact
+def describe_run(
+    request: CaptureRequest,
+    end: CaptureEnd,
+    early: tuple[Fact, ...] = (),
+    settings: Settings | None = None,
+) -> Run:
+    """Returns the run; `early` are the facts that were collected while it went on, `settings` by
+    default the user's."""
+    hide = (settings or load_or_default()).redact
     argv, redacted = _without_secrets(request.argv or (), hide=hide)
     command, _ = _without_secrets(request.command, hide=hide)
     parsed = parse(request.argv or ())

@@ -45,6 +45,7 @@ class Started:
     request: CaptureRequest
     application: Container
     data: tuple[Bound, ...]
+    settings: Settings
     cache: DigestCache
     facts: tuple[Fact, ...] = ()
 
@@ -100,7 +101,7 @@ def begin(
     found = [r for r in results if isinstance(r, Bound)]
     cache.save()
     data = []
-    metadata, began = metadata_of(request), to_ns(request.started)
+    metadata, began = metadata_of(request, settings), to_ns(request.started)
     for bound in found:
         # What is read long after the run, by a flush, may have been changed since.
         as_then = bound.tree if bound.tree and bound.tree.changed_ns < began else None
@@ -108,7 +109,7 @@ def begin(
         outside = changed_outside(bound.identity, digest, began, metadata)
         data.append(replace(bound, outside=outside))
     facts = early(request, host=settings.host)
-    return Started(request, app, tuple(data), cache, facts)
+    return Started(request, app, tuple(data), settings, cache, facts)
 
 
 def finish(
@@ -136,7 +137,7 @@ def finish(
         app = application_as_it_was(app, request)
     began = to_ns(request.started)
     roles = [role_of(bound, began) for bound in data]
-    metadata = metadata_of(request)
+    metadata = metadata_of(request, started.settings)
     folders = folder_outputs(request, end, metadata, deadline, late=late)
     if OUTPUT not in roles and not folders:
         started.cache.settle(live=live)
@@ -150,7 +151,7 @@ def finish(
         recorded=from_ns(time.time_ns()),
         captured_by=request.captured_by,
         version=VERSION,
-        run=describe_run(request, end, started.facts),
+        run=describe_run(request, end, started.facts, started.settings),
         origin=None,
         containers=(app, *containers),
         replays=replays,
