@@ -31,9 +31,9 @@ from tests.bench.ways import (
     NotRunError,
     Plugin,
     Way,
-    plugin_hidden,
     run,
 )
+from tests.real.harness import plugin_state
 
 # Milliseconds that sifprov may add to the median, and the least speed beside openssl.
 MOST = {PLUGIN: 60.0, WRAPPER: 80.0}
@@ -100,11 +100,11 @@ def without_data(site: Site, rounds: int) -> bool:
     wrapped = [program, "exec", "--runtime", site.runtime, *argv[2:]]
 
     def bare() -> float:
-        with plugin_hidden(site.runtime):
+        with plugin_state(site.runtime, present=False):
             return run(argv, site.folder, site.env)[0]
 
     def wrapper() -> float:
-        with plugin_hidden(site.runtime):
+        with plugin_state(site.runtime, present=False):
             return run(wrapped, site.folder, site.env)[0]
 
     tasks = {BARE: bare, PLUGIN: lambda: run(argv, site.folder, site.env)[0], WRAPPER: wrapper}

@@ -12,13 +12,13 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from pathlib import Path
 
 from sifprov.trail import read_carrier
 from tests.bench.jobs import Job, Site, copy
 from tests.bench.peers import peer, version
+from tests.real.harness import plugin_state
 
 LIMIT = 300.0
 BARE, PLUGIN, WRAPPER = "bare runtime", "sifprov, plugin", "sifprov exec"
@@ -26,20 +26,6 @@ BARE, PLUGIN, WRAPPER = "bare runtime", "sifprov, plugin", "sifprov exec"
 
 class NotRunError(Exception):
     """Why a way does not run here."""
-
-
-@contextmanager
-def plugin_hidden(runtime: str) -> Iterator[None]:
-    """Takes every plugin out of the runtime's sight for a moment: it looks for files *.meta."""
-    folders = Path(runtime).parents[1].glob("libexec/*/plugin")
-    away = [path for folder in folders for path in folder.glob("*.meta")]
-    for path in away:
-        path.rename(path.with_suffix(".away"))
-    try:
-        yield
-    finally:
-        for path in away:
-            path.with_suffix(".away").rename(path)
 
 
 def run(argv: Sequence[str | Path], cwd: Path, env: dict[str, str]) -> tuple[float, str]:
@@ -108,8 +94,7 @@ class Way(ABC):
     def once(self, job: Job) -> float:
         """Runs the job. Returns seconds."""
         self.restore(job)
-        hidden = nullcontext() if self.sees_plugin else plugin_hidden(self.site.runtime)
-        with hidden:
+        with plugin_state(self.site.runtime, present=self.sees_plugin):
             took, self.said = run(self.argv(job), self.folder, self.env)
         return took
 

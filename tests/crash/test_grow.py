@@ -3,7 +3,6 @@ records."""
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import time
@@ -19,21 +18,11 @@ from sifprov.model.record import Record
 from sifprov.partition import scan_partition
 from sifprov.records import read_records
 from sifprov.sif import find_partition, open_image
+from tests.crash.killing import kill_at_step
 from tests.unit.sifs import NOW, add, run_record
 
 MIB = 1 << 20
-# Kills its own process when the step of that number begins.
-KILLED = """\
-import os, signal, sys
-from sifprov.grow import grow
-left = int(sys.argv[2])
-def step(text):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-grow(sys.argv[1], 9 << 20, now=1_790_000_000, on_step=step)
-"""
+CALL = "from sifprov.grow import grow; grow(path, 9 << 20, now=now, on_step=on_step)"
 PLAIN = "import sys; from sifprov.grow import grow; grow(sys.argv[1], 9 << 20, now=1_790_000_000)"
 
 
@@ -79,11 +68,7 @@ def test_there_are_as_many_steps_as_are_killed(container: Path) -> None:
 @pytest.mark.parametrize("step", range(STEPS))
 def test_a_kill_at_each_step(container: Path, step: int) -> None:
     before = content(container)
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, container, str(step)],
-        capture_output=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    kill_at_step(CALL, container, step)
     after = content(container)
     assert after[:2] == before[:2]
     # The rename stands between the last step and the one before it.

@@ -3,7 +3,6 @@ records, before or after."""
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,21 +12,11 @@ import pytest
 from sifprov.create import create_data
 from sifprov.errors import FileError, SifprovError
 from sifprov.grow import grow, trim
+from tests.crash.killing import kill_at_step
 from tests.crash.test_grow import MIB, content
 from tests.unit.sifs import NOW, add, add_object, run_record
 
-# Kills its own process when the step of that number begins.
-KILLED = """\
-import os, signal, sys
-from sifprov.grow import trim
-left = int(sys.argv[2])
-def step(text):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-trim(sys.argv[1], now=1_790_000_000, on_step=step)
-"""
+CALL = "from sifprov.grow import trim; trim(path, now=now, on_step=on_step)"
 STEPS = 9
 
 
@@ -63,11 +52,7 @@ def test_it_is_as_small_as_its_content(roomy: Path) -> None:
 @pytest.mark.parametrize("step", range(STEPS))
 def test_a_kill_at_each_step(roomy: Path, step: int) -> None:
     before = content(roomy)
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, roomy, str(step)],
-        capture_output=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    kill_at_step(CALL, roomy, step)
     after = content(roomy)
     assert after[:2] == before[:2]
     # The rename stands between the last step and the one before it.

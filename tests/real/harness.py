@@ -8,7 +8,7 @@ import pwd
 import shlex
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,6 +110,21 @@ def descendants(pid: int) -> list[int]:
         found += below
         pending += below
     return found
+
+
+@contextlib.contextmanager
+def plugin_state(runtime: str, *, present: bool) -> Iterator[None]:
+    """Takes every plugin out of the runtime's sight for a moment, unless it is to be `present`: the
+    runtime looks for files *.meta."""
+    folders = Path(runtime).parents[1].glob("libexec/*/plugin")
+    away = [] if present else [path for folder in folders for path in folder.glob("*.meta")]
+    for path in away:
+        path.rename(path.with_suffix(".away"))
+    try:
+        yield
+    finally:
+        for path in away:
+            path.with_suffix(".away").rename(path)
 
 
 def parent_of(pid: int) -> int:

@@ -10,7 +10,8 @@ import pytest
 from tests.bench import ways
 from tests.bench.jobs import JOBS, Job, Site
 from tests.bench.timing import in_turn, machine, quartiles
-from tests.bench.ways import Cwltool, Datalad, NotRunError, Way, plugin_hidden, run, stored_in
+from tests.bench.ways import Cwltool, Datalad, NotRunError, Way, run, stored_in
+from tests.real.harness import plugin_state
 
 
 def words_of(way: Way, job: Job, folder: Path) -> list[str]:
@@ -69,6 +70,6 @@ def test_the_plugin_is_hidden_for_a_moment(tmp_path: Path) -> None:
     folder = tmp_path / "libexec" / "singularity" / "plugin"
     folder.mkdir(parents=True)
     (folder / "abc.meta").write_text("x")
-    with plugin_hidden(str(tmp_path / "bin" / "singularity")):
+    with plugin_state(str(tmp_path / "bin" / "singularity"), present=False):
         assert not list(folder.glob("*.meta"))
     assert (folder / "abc.meta").read_text() == "x"

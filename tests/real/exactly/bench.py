@@ -15,9 +15,8 @@ import shutil
 import stat
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import unified_diff
 from pathlib import Path
@@ -31,7 +30,7 @@ from sifprov.records import read_records
 from sifprov.sif import Partition, open_image
 from tests.real.exactly.case import Case
 from tests.real.exactly.live import Live
-from tests.real.harness import SYSTEM_PATH, kill_tree
+from tests.real.harness import SYSTEM_PATH, kill_tree, plugin_state
 
 BARE = "bare"
 WAYS = ("plugin", "wrapper")
@@ -136,20 +135,6 @@ def _lines(value: object) -> list[str]:
     if isinstance(value, dict):
         return [f"{name}: {what}" for name, what in value.items()]
     return [repr(value)]
-
-
-@contextmanager
-def plugin_state(runtime: str, *, present: bool) -> Iterator[None]:
-    """Takes the plugin out of the runtime's sight for a moment: it looks for files named *.meta."""
-    folders = list(Path(runtime).parents[1].glob("libexec/*/plugin"))
-    away = [] if present else [path for folder in folders for path in folder.glob("*.meta")]
-    for path in away:
-        path.rename(path.with_suffix(".away"))
-    try:
-        yield
-    finally:
-        for path in away:
-            path.with_suffix(".away").rename(path)
 
 
 def fresh_folder(site: Site, name: str, containers: Sequence[str]) -> Path:

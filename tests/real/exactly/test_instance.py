@@ -13,12 +13,11 @@ from tests.real.exactly.bench import (
     LIMIT,
     Site,
     fresh_folder,
-    plugin_state,
     records_of,
     wait_for_record,
 )
 from tests.real.exactly.case import INPUT, OUTPUT
-from tests.real.harness import kill_tree
+from tests.real.harness import kill_tree, plugin_state
 
 WRITES = ("sh", "-c", "cat /Inputs/data.txt >> /Outputs/copy; env | sort; exit 5")
 

@@ -13,13 +13,13 @@ from tests.real.exactly.bench import (
     BARE,
     Outcome,
     Site,
-    plugin_state,
     records_of,
     run,
     wait_for_record,
 )
 from tests.real.exactly.case import Case
 from tests.real.exactly.live import Live
+from tests.real.harness import plugin_state
 
 SLEEPER = ("sh", "-c", "echo x > /Outputs/a; echo ready $$; exec sleep 60")
 ENDS = ("sh", "-c", "echo x > /Outputs/a; echo ready $$; cat; echo end; exit 3")

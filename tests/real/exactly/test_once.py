@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.real.exactly.bench import BARE, Site, plugin_state, run
+from tests.real.exactly.bench import BARE, Site, run
 from tests.real.exactly.case import COPY, Case
+from tests.real.harness import plugin_state
 
 ENVIRONMENT = ("sh", "-c", f"{COPY}; env | sort")
 

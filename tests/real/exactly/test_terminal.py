@@ -17,7 +17,6 @@ from tests.real.exactly.bench import (
     BARE,
     Site,
     fresh_folder,
-    plugin_state,
     records_of,
     wait_for_record,
 )
@@ -30,6 +29,7 @@ from tests.real.exactly.terminal import (
     PROMPT,
     Terminal,
 )
+from tests.real.harness import plugin_state
 
 SEES = (
     "tty; stty size; stty -a; for n in 0 1 2; do test -t $n && echo is-a-tty $n; done; "
