@@ -167,7 +167,8 @@ def _converted(convert: Callable[[str], Any], value: str, where: str) -> Any:
         raise FileError(f"{where}: {value!r} is {error}") from None
 
 
-def _digest(text: str) -> str:
+def check_digest(text: str) -> str:
+    """Returns a way of digesting content. Raises ValueError for what is none."""
     if text not in (FULL, FAST, NONE):
         raise ValueError("neither full, fast nor none")
     return text
@@ -207,13 +208,13 @@ def _bytes(text: str) -> int:
 
 
 _KEYS: dict[str, Callable[[str], Any]] = {
-    "digest": _digest, "cache": _yes_no, "ro_inputs": _yes_no,
+    "digest": check_digest, "cache": _yes_no, "ro_inputs": _yes_no,
     "environment": _names, "metadata": _absolute, "log_bytes": _bytes,
     "redact": _yes_no, "host": _yes_no,
 }  # fmt: skip
 # A variable is typed in a shell, so its path may be relative to where that stands.
 _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "SIFPROV_DIGEST": ("digest", _digest),
+    "SIFPROV_DIGEST": ("digest", check_digest),
     "SIFPROV_CACHE": ("cache", _yes_no),
     "SIFPROV_RO_INPUTS": ("ro_inputs", _yes_no),
     "SIFPROV_METADATA": ("metadata", lambda text: os.path.abspath(text) if text else ""),

@@ -38,3 +38,8 @@ def pick(
     """Returns the listed variables, by name."""
     patterns = tuple(patterns)
     return tuple((n, environment[n]) for n in sorted(environment) if allowed(n, patterns))
+
+
+def asks_for_log(environment: Mapping[str, str]) -> bool:
+    """Whether the environment asks for the application's output to be kept."""
+    return environment.get("SIFPROV_LOG", "").lower() not in ("", "0", "no", "false")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sifprov.errors import SifprovError
+from sifprov.model.environment import asks_for_log
 from sifprov.wrapper.line import Ours, Prepared, absolute, prepare, take_out, with_program
 from sifprov.wrapper.recorder import Recorder, Run, begun, end_line, keep, warn
 from sifprov.wrapper.short import Short, expand, remove, trim_made
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from sifprov.wrapper.tee import Tee
 
 FAILED = 255
-_NO = ("", "0", "no", "false")
 # A shell function hands on all that was typed behind the runtime's name (`shell-init`).
 LINE = "--line"
 
@@ -127,7 +127,7 @@ def _words(ours: Ours) -> Annotation | None:
 
 def _tee(ours: Ours, environ: dict[str, str]) -> Tee | None:
     """Starts the relay of the output where it is to be kept. Raises OSError, SifprovError."""
-    if ours.last("log") is None and environ.get("SIFPROV_LOG", "").lower() in _NO:
+    if ours.last("log") is None and not asks_for_log(environ):
         return None
     from sifprov.settings import load
     from sifprov.wrapper.tee import Tee
@@ -138,8 +138,13 @@ def _tee(ours: Ours, environ: dict[str, str]) -> Tee | None:
 def _digest(ours: Ours) -> str | None:
     """How content is to be digested. Raises SifprovError for what is no way."""
     word = ours.last("digest")
-    if word not in (None, "full", "fast", "none"):
-        raise SifprovError(f"--digest {word}: neither full, fast nor none")
+    if word is not None:
+        from sifprov.settings import check_digest  # few runs say it
+
+        try:
+            check_digest(word)
+        except ValueError as error:
+            raise SifprovError(f"--digest {word}: {error}") from None
     return word
 
 

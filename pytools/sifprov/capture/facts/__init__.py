@@ -13,7 +13,7 @@ cannot be read is null and says why: a fact never costs a record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from sifprov.capture.facts.binds import binds
 from sifprov.capture.facts.image import application
@@ -21,19 +21,14 @@ from sifprov.capture.facts.isolation import isolation
 from sifprov.capture.facts.platform import platform
 from sifprov.capture.facts.resources import resources
 from sifprov.capture.facts.who import batch, user
+from sifprov.model.environment import asks_for_log
 from sifprov.model.fact import Fact
 from sifprov.model.record import NOT_STARTED, PLUGIN, UNKNOWN
 from sifprov.model.request import CaptureEnd, CaptureRequest
 
-__all__ = ["asks_for_log", "collect", "early"]
+__all__ = ["collect", "early"]
 
-LOG = "SIFPROV_LOG"
 _NO_LOG = "the plugin cannot keep the output without changing the run: use 'sifprov exec --log'"
-
-
-def asks_for_log(variables: Mapping[str, str]) -> bool:
-    """Whether the environment asks for the application's output to be kept."""
-    return variables.get(LOG, "").lower() not in ("", "0", "no", "false")
 
 
 def early(request: CaptureRequest, *, host: bool = False) -> tuple[Fact, ...]:
