@@ -1,0 +1,94 @@
+"""The record trail as a graph, in PROV's words: entities are containers as they stood at one time,
+activities the runs and makings that turned some into others. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from sifprov.frozen import dataclass
+from sifprov.model.record import Container, Record
+
+DATA, APPLICATION, FOLDER = "data", "application", "folder"
+# Where the records come from that tell of an entity.
+FOUND, EMBEDDED, MISSING = "found", "embedded", "missing"
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A container as it stood behind one record, or as a run found it.
+
+    `key` is unique in its graph and the same for the same records. `container` is the fullest
+    description that a record gives of it. `record` is the digest of the newest record that it
+    carried then. `generated_by` is the key of the activity that made it so, `revision_of` that of
+    the same container before; None where no record at hand says so.
+
+    `standing`: FOUND, the container is at `path` and carries that record; EMBEDDED, records at hand
+    tell of it and it is not found itself; MISSING, it carried a record that is not at hand either.
+    `problem` says what does not fit, such as a found container whose records are other ones.
+    """
+
+    key: str
+    kind: str
+    container: Container
+    record: str | None
+    generated_by: str | None
+    revision_of: str | None
+    standing: str
+    path: str | None = None
+    problem: str | None = None
+
+    @property
+    def uuid(self) -> UUID | None:
+        """The container's UUID."""
+        return self.container.uuid
+
+    @property
+    def name(self) -> str:
+        """The container's file name."""
+        return self.container.name
+
+    @property
+    def digest(self) -> str | None:
+        """The content digest; None where it was not read."""
+        return self.container.digest
+
+
+@dataclass(frozen=True)
+class Usage:
+    """An entity that an activity used or generated, and how the record names it: role, mount point,
+    marks."""
+
+    entity: str
+    container: Container
+
+
+@dataclass(frozen=True)
+class Activity:
+    """A run, or the making of a data container (`record.kind` tells).
+
+    `key` is the record's id. A run with several outputs has a record in each: `record` is one of
+    them, `digests` are the record digests of those at hand. `used` holds the application first, then the
+    inputs in the record's order; `words` the annotations that came later, oldest first.
+    """
+
+    key: str
+    record: Record
+    digests: tuple[str, ...]
+    used: tuple[Usage, ...]
+    generated: tuple[Usage, ...]
+    words: tuple[Record, ...] = ()
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What `targets` (keys of entities, newest first) came from. `problems` tell what was
+    left out, such as a loop in hostile records.
+
+    `activities` come oldest first: each behind all whose entities it used, as far as they are known.
+    """
+
+    targets: tuple[str, ...]
+    entities: Mapping[str, Entity]
+    activities: Mapping[str, Activity]
+    problems: tuple[str, ...] = ()
