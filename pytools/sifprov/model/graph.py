@@ -68,8 +68,8 @@ class Activity:
     """A run, or the making of a data container (`record.kind` tells).
 
     `key` is the record's id. A run with several outputs has a record in each: `record` is one of
-    them, `digests` are the record digests of those at hand. `used` holds the application first, then the
-    inputs in the record's order; `words` the annotations that came later, oldest first.
+    them, `digests` are the record digests of those at hand. `used` holds the application first,
+    then the inputs in the record's order; `words` the annotations that came later, oldest first.
     """
 
     key: str
@@ -85,7 +85,8 @@ class Graph:
     """What `targets` (keys of entities, newest first) came from. `problems` tell what was
     left out, such as a loop in hostile records.
 
-    `activities` come oldest first: each behind all whose entities it used, as far as they are known.
+    `activities` come oldest first: each behind all whose entities it used, as far as those are
+    known.
     """
 
     targets: tuple[str, ...]
