@@ -3,6 +3,7 @@ activities the runs and makings that turned some into others. No I/O."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -18,10 +19,10 @@ FOUND, EMBEDDED, MISSING = "found", "embedded", "missing"
 class Entity:
     """A container as it stood behind one record, or as a run found it.
 
-    `key` is unique in its graph and the same for the same records. `container` is the fullest
-    description that a record gives of it. `record` is the digest of the newest record that it
-    carried then. `generated_by` is the key of the activity that made it so, `revision_of` that of
-    the same container before; None where no record at hand says so.
+    `key` (of `entity_key`) is unique in its graph and the same for the same records. `container` is
+    the fullest description that a record gives of it, with `record` as the entity's: the digest of
+    the newest record that it carried then. `generated_by` is the key of the activity that made it
+    so, `revision_of` that of the same container before; None where no record at hand says so.
 
     `standing`: FOUND, the container is at `path` and carries that record; EMBEDDED, records at hand
     tell of it and it is not found itself; MISSING, it carried a record that is not at hand either.
@@ -52,6 +53,17 @@ class Entity:
     def digest(self) -> str | None:
         """The content digest; None where it was not read."""
         return self.container.digest
+
+
+def entity_key(container: Container, activity: str = "") -> str:
+    """Returns the key of a container that carried the record, else had the content, that is named.
+
+    Where neither is known, two runs that name it cannot be taken to mean the same: `activity`, the
+    key of the one that does, tells them apart. A key is made of ASCII letters, digits, `-:#`.
+    """
+    path = container.path.encode("utf-8", "surrogateescape")
+    who = str(container.uuid or "path-" + hashlib.sha256(path).hexdigest()[:32])
+    return f"{who}#{container.record or container.digest or 'in:' + activity}"
 
 
 @dataclass(frozen=True)
