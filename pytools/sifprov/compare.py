@@ -17,6 +17,13 @@ class FileVerdict:
     first: Entry | None
     second: Entry | None
 
+    @property
+    def mode_differs(self) -> bool:
+        """Whether its permission bits are known of both and not the same; the verdict leaves them
+        out, as the tree digest does."""
+        modes = {e.mode for e in (self.first, self.second) if e}
+        return len(modes - {None}) == 2
+
 
 def compare(first: Tree, second: Tree) -> tuple[FileVerdict, ...]:
     """Returns the verdict of every path of either tree, in the listing's order."""
@@ -30,6 +37,6 @@ def compare(first: Tree, second: Tree) -> tuple[FileVerdict, ...]:
         elif b is None:
             verdict = ONLY_FIRST
         else:
-            verdict = SAME if a == b else DIFFERS
+            verdict = SAME if a.line() == b.line() else DIFFERS
         found.append(FileVerdict(path, verdict, a, b))
     return tuple(found)

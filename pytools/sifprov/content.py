@@ -110,12 +110,12 @@ def _scan_one(
             if kind == "l":
                 entry = link_entry(path, os.readlink(name, dir_fd=descriptor))
             elif kind in "fx" and status.st_size >= LARGE:
-                entry = partial(_large_file, top, folder, name, root, kind, status, deadline, known)
+                entry = partial(_large_file, top, folder, name, root, status, deadline, known)
             elif kind in "fx":
-                entry = _file(descriptor, path, name, kind, status, deadline, known)
+                entry = _file(descriptor, path, name, status, deadline, known)
             else:
                 numbers = (os.major(status.st_rdev), os.minor(status.st_rdev))
-                entry = plain_entry(path, kind, numbers)
+                entry = plain_entry(path, status.st_mode, numbers)
             yield path, status, entry
     except OSError as error:
         raise _unreadable(root, folder, name, error) from error
@@ -129,7 +129,6 @@ def _large_file(
     folder: bytes,
     name: bytes,
     root: str,
-    kind: str,
     status: os.stat_result,
     deadline: Deadline,
     known: KnownFiles | None,
@@ -139,7 +138,7 @@ def _large_file(
     try:
         descriptor = _open_below(top, folder)
         path = folder + b"/" + name if folder else name
-        return _file(descriptor, path, name, kind, status, deadline, known)
+        return _file(descriptor, path, name, status, deadline, known)
     except OSError as error:
         raise _unreadable(root, folder, name, error) from error
     finally:
@@ -151,17 +150,16 @@ def _file(
     folder: int,
     path: bytes,
     name: bytes,
-    kind: str,
     status: os.stat_result,
     deadline: Deadline,
     known: KnownFiles | None,
 ) -> Entry:
     return known_entry(
         path,
-        kind,
+        status.st_mode,
         _state(status),
         known,
-        lambda: file_entry(path, kind, _read_file(name, folder), deadline),
+        lambda: file_entry(path, status.st_mode, _read_file(name, folder), deadline),
         lambda: _state(os.stat(name, dir_fd=folder, follow_symlinks=False)),
     )
 

@@ -36,13 +36,15 @@ class Entry:
     """One entry of a tree. `path` is relative to the root; `kind` is the listing's TYPE.
 
     `size` is None where the listing says `-`; `value` is the content's SHA-256 in hexadecimal,
-    of a device its numbers.
+    of a device its numbers. `mode` are the permission bits, which the tree digest leaves out: None
+    of a link, which has none, and where they are not known.
     """
 
     path: bytes
     kind: str
     size: int | None
     value: str
+    mode: int | None = None
 
     def line(self) -> bytes:
         """Returns the entry as it stands in the listing."""
@@ -118,10 +120,11 @@ def file_kind(mode: int) -> str:
         raise ValueError(f"mode {mode:o} is of no known type") from None
 
 
-def plain_entry(path: bytes, kind: str, numbers: tuple[int, int] = (0, 0)) -> Entry:
+def plain_entry(path: bytes, mode: int, numbers: tuple[int, int] = (0, 0)) -> Entry:
     """Returns the entry of a folder, FIFO, socket or device (`numbers`: major, minor)."""
+    kind = file_kind(mode)
     value = f"{numbers[0]:x}:{numbers[1]:x}" if kind in "bc" else "-"
-    return Entry(path, kind, None, value)
+    return Entry(path, kind, None, value, stat.S_IMODE(mode))
 
 
 def link_entry(path: bytes, target: bytes) -> Entry:
@@ -130,7 +133,7 @@ def link_entry(path: bytes, target: bytes) -> Entry:
 
 
 def file_entry(
-    path: bytes, kind: str, chunks: Iterable[bytes | memoryview], deadline: Deadline
+    path: bytes, mode: int, chunks: Iterable[bytes | memoryview], deadline: Deadline
 ) -> Entry:
     """Returns the entry of a file whose content comes in `chunks`."""
     hasher = hashlib.sha256()
@@ -139,12 +142,12 @@ def file_entry(
         hasher.update(chunk)
         size += len(chunk)
         deadline.check()
-    return Entry(path, kind, size, hasher.hexdigest())
+    return Entry(path, file_kind(mode), size, hasher.hexdigest(), stat.S_IMODE(mode))
 
 
 def known_entry(
     path: bytes,
-    kind: str,
+    mode: int,
     state: FileState,
     known: KnownFiles | None,
     read: Callable[[], Entry],
@@ -158,7 +161,7 @@ def known_entry(
         return read()
     value = known.find(state)
     if value is not None:
-        return Entry(path, kind, state.size, value)
+        return Entry(path, file_kind(mode), state.size, value, stat.S_IMODE(mode))
     entry = read()
     if entry.size == state.size and again() == state:
         known.keep(state, entry.value)

@@ -46,24 +46,23 @@ def _scan(fs: FileSystem, deadline: Deadline, known: KnownFiles | None) -> Tree:
         if kind == "l":
             found.append(link_entry(node.path, fs.readlink(node)))
         elif kind in "fx" and node.size >= LARGE and fs.threads:
-            large.append(partial(_file, fs, node, kind, deadline, known))
+            large.append(partial(_file, fs, node, deadline, known))
         elif kind in "fx":
-            found.append(_file(fs, node, kind, deadline, known))
+            found.append(_file(fs, node, deadline, known))
         else:
-            found.append(plain_entry(node.path, kind, (os.major(node.rdev), os.minor(node.rdev))))
+            numbers = (os.major(node.rdev), os.minor(node.rdev))
+            found.append(plain_entry(node.path, node.mode, numbers))
     return make_tree([*found, *run_all(large)], newest)
 
 
-def _file(
-    fs: FileSystem, node: Node, kind: str, deadline: Deadline, known: KnownFiles | None
-) -> Entry:
+def _file(fs: FileSystem, node: Node, deadline: Deadline, known: KnownFiles | None) -> Entry:
     state = FileState(node.ino, node.size, node.mtime_ns, node.ctime_ns)
     return known_entry(
         node.path,
-        kind,
+        node.mode,
         state,
         known,
-        lambda: file_entry(node.path, kind, fs.content(node), deadline),
+        lambda: file_entry(node.path, node.mode, fs.content(node), deadline),
         # Nobody has it mounted.
         lambda: state,
     )

@@ -29,7 +29,7 @@ from sifprov import pluginadmin, spool
 from sifprov.capture import Finished
 from sifprov.commands.rerun import _to_json
 from sifprov.compare import compare
-from sifprov.content import make_tree, plain_entry
+from sifprov.content import Entry, make_tree
 from sifprov.doctor import diagnose
 from sifprov.locate import Found
 from sifprov.model.annotation import make as make_annotation
@@ -243,8 +243,8 @@ def test_the_verdict_of_a_replay(tmp_path: Path) -> None:
         runtime=runtime, application=found, inputs=(), outputs=(), argv=("a\udcff",), cwd="/",
         notes=(),
     )  # fmt: skip
-    one = make_tree([plain_entry(b"a", "d"), plain_entry(b"\xff", "d")], 0)
-    two = make_tree([plain_entry(b"a", "p"), plain_entry(b"b", "d")], 0)
+    one = make_tree([Entry(b"a", "d", None, "-"), Entry(b"\xff", "d", None, "-")], 0)
+    two = make_tree([Entry(b"a", "p", None, "-"), Entry(b"b", "d", None, "-")], 0)
     for changed in (None, "/out.sif: its content is another"):
         verdict = Verdict(plan, "/new.sif", 137, compare(one, two), changed, TREE)
         document = plain(_to_json(verdict))
