@@ -91,11 +91,13 @@ def test_every_state_of_the_disk_holds_each_record_once(full: Path, tmp_path: Pa
 def test_the_descriptor_is_switched_within_one_sector(full: Path) -> None:
     tape = Tape()
     append_record(str(copy_of(full)), build, now=NOW + 1, disk=tape)
-    kinds = [s.kind for s in tape.steps[:5]]
-    assert kinds == ["write", "sync", "write", "write", "sync"]
-    counters, switch = tape.steps[2:4]
+    kinds = [s.kind for s in tape.steps[:7]]
+    assert kinds == ["write", "sync", "write", "write", "sync", "write", "sync"]
+    counters, no_digest, _, switch = tape.steps[2:6]
     # `dfree` is right before a slot is free: the runtimes count it down without looking.
     assert counters.offset == 72
+    # A crash leaves no digest rather than the old object's.
+    assert not any(no_digest.data) and no_digest.offset == switch.offset + len(switch.data)
     assert switch.offset // SECTOR == (switch.offset + len(switch.data) - 1) // SECTOR
 
 

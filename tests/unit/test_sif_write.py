@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.unit.sifs import (
 )
 
 from sifprov.errors import FileError
-from sifprov.sif import DataType, FsType, Image, NewObject, PartType, open_image
+from sifprov.sif import DataType, FsType, Image, NewObject, PartType, append, open_image
 from sifprov.sif.format import (
     DESCRIPTOR_SIZE,
     GROUP_MASK,
@@ -111,6 +112,16 @@ def test_behind_a_partition_stands_a_page_of_its_own(tmp_path: Path, size: int) 
     assert first.offset % PAGE == 0 and first.offset >= end
     assert first.padded == first.size + first.offset - end
     assert second.offset == first.offset + 8  # behind an object, no page is wasted
+
+
+def test_a_json_object_has_its_digest_beside_it(tmp_path: Path) -> None:
+    path = make_sif(tmp_path / "x.sif")
+    item = add_object(path, b"{}")
+    digest = b"sha256:" + hashlib.sha256(b"{}").hexdigest().encode("ascii")
+    assert item.extra.rstrip(b"\0") == digest
+    assert not any(add_object(path, b"{}", datatype=DataType.GENERIC).extra)
+    new = NewObject(DataType.JSON, b"x", b"{}", group=0, extra=b"mine")
+    assert append(str(path), lambda *_: new, now=NOW).extra.rstrip(b"\0") == b"mine"
 
 
 def test_a_freed_slot_is_used_again_but_no_id_twice(tmp_path: Path) -> None:

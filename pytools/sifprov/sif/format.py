@@ -25,6 +25,7 @@ Source: github.com/sylabs/sif/v2, pkg/sif. All integers are little-endian.
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from enum import IntEnum
 from uuid import UUID
@@ -216,6 +217,17 @@ class Descriptor:
 def pack_partition(fs: FsType, part: PartType, arch: bytes) -> bytes:
     """Returns the `extra` bytes of a partition's descriptor."""
     return _PARTITION.pack(fs, part, arch).ljust(EXTRA_SIZE, b"\0")
+
+
+def own_digest(datatype: int, data: bytes) -> bytes:
+    """Returns what stands in the `extra` bytes of a JSON object: `sha256:HEX` of its bytes; nothing
+    for another type.
+
+    It tells a changed byte of a record that no later record names yet.
+    """
+    if datatype != DataType.JSON:
+        return b""
+    return b"sha256:" + hashlib.sha256(data).hexdigest().encode("ascii")
 
 
 def parse_header(data: bytes, file_size: int) -> Header:

@@ -5,10 +5,11 @@ the old objects, or the new one beside some of the old:
 
     1. the new data, behind everything that is in use                       fdatasync
     2. the header's counters: another writer would make a negative number
-       of `dfree` if that were still 0 when the others are free
+       of `dfree` if that were still 0 when the others are free; and in
+       the descriptor of `keep` no digest, for the old one will be wrong    fdatasync
     3. offset, size, times and name in the descriptor of `keep`, one
        write within one sector: from here on the new object is there        fdatasync
-    4. the `used` byte of the others, in any order                          fdatasync
+    4. its digest, and the `used` byte of the others, in any order          fdatasync
 
 A reader must cope with the new object and old ones at once. The old data is never overwritten, so
 that one who read the table before still reads what it says; its space is not used again.
@@ -22,6 +23,7 @@ from sifprov.frozen import dataclass, replace
 from sifprov.sif.disk import Disk, write_behind
 from sifprov.sif.format import (
     EXTRA_OFFSET,
+    EXTRA_SIZE,
     NAME_SIZE,
     PLACE_OFFSET,
     SECTOR,
@@ -29,6 +31,7 @@ from sifprov.sif.format import (
     Descriptor,
     Header,
     counters,
+    own_digest,
 )
 from sifprov.sif.image import Image
 
@@ -68,8 +71,11 @@ def merge_objects(disk: Disk, image: Image, merge: Merge, now: int) -> None:
     after = len(image.descriptors) - len(merge.freed)
     disk.pwrite(*counters(image.header, after, new.end, now))
     start = image.header.place(new.slot)
+    disk.pwrite(bytes(EXTRA_SIZE), start + EXTRA_OFFSET)
+    disk.sync()
     disk.pwrite(new.pack()[PLACE_OFFSET:EXTRA_OFFSET], start + PLACE_OFFSET)
     disk.sync()
+    disk.pwrite(own_digest(new.datatype, merge.data), start + EXTRA_OFFSET)
     for item in merge.freed:
         disk.pwrite(b"\0", image.header.place(item.slot) + USED_OFFSET)
     disk.sync()

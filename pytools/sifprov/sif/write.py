@@ -38,6 +38,7 @@ from sifprov.sif.format import (
     Descriptor,
     counters,
     new_header,
+    own_digest,
     parse_header,
     with_object,
 )
@@ -58,7 +59,9 @@ F_OFD_SETLK = getattr(fcntl, "F_OFD_SETLK", 37)
 
 @dataclass(frozen=True)
 class NewObject:
-    """An object to append, not an empty one. `group` 0 is none; `name` holds at most 127 bytes."""
+    """An object to append, not an empty one. `group` 0 is none; `name` holds at most 127 bytes.
+
+    A JSON object without `extra` gets its digest there (docs/formats.md)."""
 
     datatype: DataType
     name: bytes
@@ -184,7 +187,7 @@ def _append(
         uid=os.getuid(),
         gid=os.getgid(),
         name=new.name.ljust(NAME_SIZE, b"\0"),
-        extra=new.extra.ljust(EXTRA_SIZE, b"\0"),
+        extra=(new.extra or own_digest(new.datatype, new.data)).ljust(EXTRA_SIZE, b"\0"),
     )
     at = image.header.place(slot)
     write_behind(disk, new.data, offset, image.size)
