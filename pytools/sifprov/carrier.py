@@ -6,6 +6,7 @@ from __future__ import annotations
 import heapq
 import os
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from uuid import UUID
 
 from sifprov.errors import FileError
@@ -27,6 +28,8 @@ class Carrier:
 
     `kind` is CONTAINER or FOLDER; or METADATA or SIDECAR for a place, whose records speak of
     others. Records that stand in a place, not in the container itself, name it as their `place`.
+    `embedded` are documents of ancestors that it holds, by the SHA-256 of their bytes: whoever uses
+    one checks that.
     """
 
     identity: Identity
@@ -34,6 +37,7 @@ class Carrier:
     signatures: tuple[Signature, ...] = ()
     changed_after_signing: bool = False
     kind: str = CONTAINER
+    embedded: Mapping[str, bytes] = MappingProxyType({})
 
     def is_signed(self, stored: Stored) -> bool:
         """Whether a signature speaks of this record's group; nothing here verifies it."""
