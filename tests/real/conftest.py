@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.exactly.case import USERS, Case
-from tests.real.harness import ROOT, Runner, as_user, image_drivers, parent_of
+from tests.real.harness import ROOT, Runner, as_user, image_drivers, parent_of, words_of
 from tests.real.job import Job
 from tests.real.wrapjob import WrapJob
 
@@ -79,11 +79,8 @@ def no_drivers_left() -> Iterator[None]:
     before = image_drivers()
     yield
     # Named, not ended: on a shared machine they may be somebody else's.
-    left = {
-        pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
-        for pid in image_drivers() - before
-        if parent_of(pid) == 1
-    }
+    orphans = [pid for pid in image_drivers() - before if parent_of(pid) == 1]
+    left = {pid: b" ".join(words_of(pid)) for pid in orphans}
     assert not left, "drivers of a runtime that was killed; end them by their ids"
 
 

@@ -8,7 +8,7 @@ import pwd
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,18 +91,22 @@ def kill_tree(pid: int) -> None:
     doomed = descendants(pid)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-    for child in doomed:
+    kill_all(doomed)
+
+
+def kill_all(pids: Iterable[int]) -> None:
+    """Kill processes, some of which may have ended."""
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(child, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
 
 
 def descendants(pid: int) -> list[int]:
     """The processes below `pid`, found by their parents' ids."""
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # ended meanwhile
-            child = int(folder.name)
-            children.setdefault(parent_of(child), []).append(child)
+        child = int(folder.name)
+        children.setdefault(parent_of(child), []).append(child)
     found: list[int] = []
     pending = [pid]
     while pending:
@@ -128,10 +132,27 @@ def plugin_state(runtime: str, *, present: bool) -> Iterator[None]:
 
 
 def parent_of(pid: int) -> int:
-    """The parent of a process."""
-    stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    """The parent of a process; 0 where it has ended, meanwhile or long ago."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return 0
     # The name, in parentheses, may hold anything: the state and the parent follow the last one.
     return int(stat.rpartition(")")[2].split()[1])
+
+
+def words_of(pid: int) -> list[bytes]:
+    """The command line of a process; empty for one that has ended, meanwhile or long ago."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
+    return []
+
+
+def leads_session(pid: int) -> bool:
+    """Whether a process has a session of its own; one that has ended has none."""
+    with contextlib.suppress(ProcessLookupError):
+        return os.getsid(pid) == pid
+    return False
 
 
 def image_drivers() -> set[int]:

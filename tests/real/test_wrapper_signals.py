@@ -12,11 +12,19 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from tests.real.harness import SYSTEM_PATH, descendants, image_drivers, kill_tree, parent_of
+from tests.real.harness import (
+    SYSTEM_PATH,
+    descendants,
+    image_drivers,
+    kill_all,
+    kill_tree,
+    leads_session,
+    parent_of,
+    words_of,
+)
 from tests.real.job import COPY
 from tests.real.wrapjob import WrapJob
 
@@ -181,11 +189,7 @@ def test_a_killed_wrapper_leaves_an_unknown_outcome(wrap_job: WrapJob) -> None:
         output = wrap_job.last()["containers"][-1]
         assert output["digest"] is None
         assert output["reason"]
-        for pid in below:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        kill_all(below)
 
 
 def test_a_killed_recorder_leaves_a_request_that_flush_delivers(wrap_job: WrapJob) -> None:
@@ -195,7 +199,7 @@ def test_a_killed_recorder_leaves_a_request_that_flush_delivers(wrap_job: WrapJo
         recorder = next(
             pid
             for pid in descendants(process.pid)
-            if os.getsid(pid) == pid and b"sifprov" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            if leads_session(pid) and any(b"sifprov" in word for word in words_of(pid))
         )
         os.kill(recorder, signal.SIGKILL)
         _, errors = process.communicate(timeout=30)
@@ -216,27 +220,24 @@ def test_a_killed_runtime_is_not_taken_for_a_killed_application(wrap_job: WrapJo
     script = "echo begun > /Outputs/a; echo ready; exec sleep 61"
     argv = wrap_job.wrapped("exec", *OUTPUT, wrap_job.app, "sh", "-c", script)
     with started(argv, wrap_job) as process:
-        time.sleep(1)
-        app = next(
-            pid
-            for pid in descendants(process.pid)
-            if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"sleep\x0061")
-        )
+        wait_for(lambda: sleepers(process.pid, b"61"))
+        (app,) = sleepers(process.pid, b"61")
+        # A process of ours that is not the recorder is a fork, with our command line.
+        ours = words_of(process.pid)
         runtime = next(
             pid
             for pid in descendants(process.pid)
-            if os.getsid(pid) != pid and parent_of(pid) == process.pid
+            if words_of(pid) not in ([], ours) and parent_of(pid) == process.pid
         )
         drivers = image_drivers() & set(descendants(process.pid))
         os.kill(runtime, signal.SIGKILL)
         process.communicate(timeout=30)
         assert process.returncode == -signal.SIGKILL
-        for pid in drivers & image_drivers():
-            os.kill(pid, signal.SIGKILL)
-        alive = Path(f"/proc/{app}").exists()
+        kill_all(drivers & image_drivers())
+        alive = words_of(app) != []
         run = wrap_job.last()["run"]
         if alive:
-            os.kill(app, signal.SIGKILL)
+            kill_all([app])
             assert run["outcome"] == "unknown"
         else:
             assert run["outcome"] in ("unknown", "signaled")
@@ -252,7 +253,8 @@ def test_an_interrupt_while_the_record_is_written_loses_nothing(wrap_job: WrapJo
         "exec", "-B", "big.sif:/Outputs:image-src=/Outputs", wrap_job.app, "sh", "-c", script
     )
     with started(argv, wrap_job) as process:
-        wait_for(lambda: not [p for p in descendants(process.pid) if os.getsid(p) != p], every=0.02)
+        # Only the recorder is left.
+        wait_for(lambda: all(map(leads_session, descendants(process.pid))), every=0.02)
         time.sleep(0.4)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
@@ -260,6 +262,11 @@ def test_an_interrupt_while_the_record_is_written_loses_nothing(wrap_job: WrapJo
         wait_for(lambda: len(wrap_job.records("big.sif")) == 1)
     assert wrap_job.last("big.sif")["run"]["exit_code"] == 0
     assert errors.count("sifprov: ") <= 1
+
+
+def sleepers(pid: int, seconds: bytes) -> list[int]:
+    """The processes below that are `sleep SECONDS`."""
+    return [p for p in descendants(pid) if words_of(p) == [b"sleep", seconds]]
 
 
 def wait_for(condition: object, timeout: float = 30, every: float = 0.3) -> None:

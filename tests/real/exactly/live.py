@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.real.harness import descendants
+from tests.real.harness import descendants, words_of
 
 PATIENCE = 20.0
 
@@ -66,8 +66,7 @@ class Live:
         """`ready`, and then waits until the application's shell has become `sleep`: a signal on the
         way there may be lost, with us or without."""
         number = self.ready()
-        name = Path(f"/proc/{number}/comm")
-        assert self.wait(lambda: name.read_text() == "sleep\n")
+        assert self.wait(lambda: words_of(number)[:1] == [b"sleep"])
         return number
 
     def wait(self, what: Callable[[], bool], limit: float = PATIENCE) -> bool:

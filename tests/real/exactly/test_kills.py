@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +18,7 @@ from tests.real.exactly.bench import (
 )
 from tests.real.exactly.case import Case
 from tests.real.exactly.live import Live
-from tests.real.harness import plugin_state
+from tests.real.harness import kill_all, leads_session, plugin_state, words_of
 
 SLEEPER = ("sh", "-c", "echo x > /Outputs/a; echo ready $$; exec sleep 60")
 ENDS = ("sh", "-c", "echo x > /Outputs/a; echo ready $$; cat; echo end; exit 3")
@@ -41,9 +40,8 @@ def helper(live: Live) -> None:
     """Kills the process of ours that runs beside the application, where there is one."""
     live.ready()
     for pid in live.below():
-        words = Path(f"/proc/{pid}/cmdline").read_bytes()
-        if b"sifprov" in words and os.getsid(pid) == pid:
-            os.kill(pid, signal.SIGKILL)
+        if leads_session(pid) and any(b"sifprov" in word for word in words_of(pid)):
+            kill_all([pid])
 
 
 def both(site: Site, way: str, case: Case) -> tuple[Outcome, Outcome]:
@@ -88,9 +86,10 @@ def test_a_run_without_data_containers_is_left_alone(site: Site, way: str) -> No
     def look(live: Live) -> None:
         live.ready()
         for pid in (live.pid, *live.below()):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes()
-            assert b"sifprov-helper" not in words and b"python" not in words, words
-            live.note(words.split(b"\0")[0].decode())
+            words = words_of(pid)
+            line = b" ".join(words)
+            assert b"sifprov-helper" not in line and b"python" not in line, line
+            live.note(words[0].decode())
 
     case = Case(
         "alone",
