@@ -15,6 +15,7 @@ from sifprov.version import VERSION
 
 _VERBS = {
     "annotate": ("sifprov.commands.annotate", "Add notes, tags and metrics to a record."),
+    "compare": ("sifprov.commands.compare", "Compare the files of two containers."),
     "data": ("sifprov.commands.data", "Make and look into data containers."),
     "doctor": ("sifprov.commands.doctor", "Say what of your runs will be captured, and how."),
     "exec": ("sifprov.commands.exec", "Run a command in a container, and record the run."),

@@ -1,0 +1,235 @@
+"""`sifprov compare`"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+
+import click
+
+from sifprov.commands.progress import steps
+from sifprov.compare import DIFFERS, ONLY_FIRST, ONLY_SECOND, SAME
+from sifprov.comparison import CLOSE, Comparison, FileComparison, Side, compare_contents
+from sifprov.content import Entry
+from sifprov.errors import Exit, SifprovError
+from sifprov.filediff import Difference, Numbers
+from sifprov.model.canonical import Json, text_to_json
+from sifprov.terminal import counted, printable, size
+
+SCHEMA = "sifprov.compare/1"
+_WORDS = {
+    SAME: "same",
+    CLOSE: "close",
+    DIFFERS: "differs",
+    ONLY_FIRST: "only in the first",
+    ONLY_SECOND: "only in the second",
+}
+_KINDS = {
+    "f": "file", "x": "executable file", "d": "folder", "l": "link",
+    "p": "FIFO", "s": "socket", "b": "block device", "c": "character device",
+}  # fmt: skip
+
+
+@click.command("compare")
+@click.argument("first", metavar="A", type=click.Path(exists=True))
+@click.argument("second", metavar="B", type=click.Path(exists=True))
+@click.option(
+    "--tolerance", metavar="T",
+    help="Numbers that differ by at most T · max(1, |a|, |b|) count as the same, as in 1e-6.",
+)  # fmt: skip
+@click.option(
+    "--lines", metavar="N", type=click.IntRange(0), default=10, show_default=True,
+    help="Print at most N lines of how a text differs.",
+)  # fmt: skip
+@click.option("-a", "--all", "show_all", is_flag=True, help="List the files that are the same too.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone.")
+def command(
+    first: str,
+    second: str,
+    tolerance: str | None,
+    lines: int,
+    show_all: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Compare the files of two data containers: which are the same, differ, or are only in one.
+
+    A and B are data containers or plain folders. Where their mount points are not the same, files
+    are compared by their paths below them. Of tables and other text that differs in numbers alone,
+    the numbers are compared; of other text, lines. The exit code is 0 when all is the same, else 1.
+
+    \b
+    Examples:
+      sifprov compare output.sif output.rerun-1.sif
+      sifprov compare output.sif published/ --tolerance 1e-9
+      sifprov compare a.sif b.sif --json | jq '.files[] | select(.verdict != "same").path'
+    """
+    limit = _tolerance(tolerance)
+    with steps() as step:
+        found = compare_contents(first, second, tolerance=limit, lines=lines, on_step=step)
+    if as_json:
+        click.echo(json.dumps(_to_json(found, limit), indent=2, sort_keys=True))
+    else:
+        for line in () if quiet else _lines(found, show_all):
+            click.echo(line)
+        click.echo("same" if found.same else "differs")
+    return Exit.OK if found.same else Exit.DIFFERS
+
+
+def _tolerance(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("nan")
+    if not value.is_finite() or value < 0:
+        raise SifprovError(
+            f"--tolerance {text}: not a number from 0 on", hint="write it as 0.001 or 1e-6"
+        )
+    return value
+
+
+def _lines(found: Comparison, show_all: bool) -> Iterator[str]:
+    for name, side in (("first", found.first), ("second", found.second)):
+        content = f"{counted(side.files, 'file')}, {size(side.tree.size)}"
+        yield f"{name:<6}  {printable(side.path)}  {content}"
+    for row in found.files:
+        if row.verdict == SAME and not show_all and not row.modes:
+            continue
+        yield f"  {_WORDS[row.verdict]:<18}  {printable(os.fsdecode(row.path))}  {_what(row)}"
+        for line in _more(row):
+            yield f"      {line}"
+    same = sum(row.verdict == SAME for row in found.files)
+    if same and not show_all:
+        yield f"  {same} of {len(found.files)} entries are the same"
+
+
+def _what(row: FileComparison) -> str:
+    """The kind where that differs, else the sizes."""
+    both = [e for e in (row.first, row.second) if e]
+    kinds = list(dict.fromkeys(_KINDS[e.kind] for e in both))
+    sizes = list(dict.fromkeys(size(e.size) for e in both if e.size is not None))
+    return " → ".join(kinds if len(kinds) > 1 or not sizes else sizes)
+
+
+def _more(row: FileComparison) -> Iterator[str]:
+    if row.modes:
+        yield f"mode {row.modes[0]:04o} → {row.modes[1]:04o}"
+    if row.moved is not None:
+        where = "second" if row.verdict == ONLY_FIRST else "first"
+        yield f"the {where} has the same content as {printable(os.fsdecode(row.moved))}"
+    difference = row.difference
+    if (
+        row.verdict == DIFFERS
+        and row.first
+        and row.first.kind == "l" == (row.second or row.first).kind
+    ):
+        yield "the targets differ"
+    if difference is None:
+        return
+    if difference.numbers:
+        yield from _numbers(difference.numbers)
+    elif difference.text:
+        yield from map(printable, difference.text.diff)
+        if difference.text.cut:
+            yield "…"
+    elif difference.bytes:
+        found = difference.bytes
+        yield f"{counted(found.count, 'byte')} differ, the first at {found.first}"
+    else:
+        yield "too large to be looked into"
+
+
+def _numbers(found: Numbers) -> Iterator[str]:
+    if not found.different:
+        yield f"the same {counted(found.count, 'number')}, written otherwise"
+        return
+    text = f"{found.different} of {counted(found.count, 'number')} differ"
+    if found.largest is not None and found.relative is not None:
+        text += f", by at most {_short(found.largest)} ({_short(found.relative * 100)} %)"
+    if 0 < found.beyond < found.different:
+        text += f"; {found.beyond} beyond the tolerance"
+    yield text
+    if found.worst:
+        worst = found.worst
+        column = f"column {printable(worst.column)}" if worst.column else ""
+        yield f"most at line {worst.line}, {column}: {worst.first} → {worst.second}"
+
+
+def _short(value: Decimal) -> str:
+    return f"{value:.3g}"
+
+
+def _to_json(found: Comparison, tolerance: Decimal | None) -> Json:
+    return {
+        "files": [_row(row) for row in found.files],
+        "first": _side(found.first),
+        "same": found.same,
+        "schema": SCHEMA,
+        "second": _side(found.second),
+        "tolerance": None if tolerance is None else str(tolerance),
+    }
+
+
+def _side(side: Side) -> Json:
+    return {
+        "bytes": side.tree.size,
+        "digest": side.digest,
+        "files": side.files,
+        "path": text_to_json(side.path),
+    }
+
+
+def _row(row: FileComparison) -> Json:
+    return {
+        "difference": _difference(row.difference) if row.difference else None,
+        "first": _entry(row.first),
+        "moved": None if row.moved is None else text_to_json(os.fsdecode(row.moved)),
+        "path": text_to_json(os.fsdecode(row.path)),
+        "second": _entry(row.second),
+        "verdict": row.verdict,
+    }
+
+
+def _entry(entry: Entry | None) -> Json:
+    if entry is None:
+        return None
+    mode = None if entry.mode is None else f"{entry.mode:04o}"
+    return {"kind": _KINDS[entry.kind], "mode": mode, "size": entry.size, "value": entry.value}
+
+
+def _difference(found: Difference) -> Json:
+    """One of three ways to look; none for a file that was too large."""
+    numbers, text, bits = found.numbers, found.text, found.bytes
+    worst = numbers.worst if numbers else None
+    return {
+        "bytes": {"count": bits.count, "first": bits.first} if bits else None,
+        "numbers": {
+            "beyond": numbers.beyond,
+            "count": numbers.count,
+            "different": numbers.different,
+            "largest": None if numbers.largest is None else str(numbers.largest),
+            "relative": None if numbers.relative is None else str(numbers.relative),
+            "worst": {
+                "column": text_to_json(worst.column),
+                "first": worst.first,
+                "line": worst.line,
+                "second": worst.second,
+            }
+            if worst
+            else None,
+        }
+        if numbers
+        else None,
+        "text": {
+            "cut": text.cut,
+            "diff": [text_to_json(line) for line in text.diff],
+            "line": text.line,
+        }
+        if text
+        else None,
+    }

@@ -1,0 +1,189 @@
+"""Compares the files of two data containers, plain folders, or one of each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from decimal import Decimal
+
+from sifprov.compare import DIFFERS, ONLY_FIRST, ONLY_SECOND, SAME, FileVerdict, compare
+from sifprov.content import Deadline, Entry, Tree, scan_folder
+from sifprov.errors import FileError
+from sifprov.filediff import Content, Difference, look
+from sifprov.filesystem.opening import open_container
+from sifprov.frozen import dataclass, replace
+from sifprov.identity import identify
+from sifprov.partition import scan_partition
+
+__all__ = ["CLOSE", "Comparison", "FileComparison", "Side", "compare_contents"]
+
+# Besides the verdicts of `compare`: other bytes, but all numbers are within the tolerance.
+CLOSE = "close"
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared. `open` gives the content of the file at a path of `tree`;
+    `base` is the folder that its mount point is (`Outputs/`), empty for a plain folder."""
+
+    path: str
+    digest: str
+    tree: Tree
+    open: Callable[[bytes], Iterable[bytes | memoryview]]
+    base: bytes = b""
+
+    @property
+    def files(self) -> int:
+        """How many files it has, links included."""
+        return sum(entry.kind in "fxl" for entry in self.tree.entries)
+
+
+@dataclass(frozen=True)
+class FileComparison:
+    """How one path compares: `verdict` is SAME, CLOSE, DIFFERS, ONLY_FIRST or ONLY_SECOND, `first`
+    and `second` are its entries, None where it is not there. `difference` says more of two files.
+    `moved`: on the other side, the same content stands under this path alone."""
+
+    path: bytes
+    verdict: str
+    first: Entry | None
+    second: Entry | None
+    difference: Difference | None = None
+    moved: bytes | None = None
+
+    @property
+    def modes(self) -> tuple[int, int] | None:
+        """Both permission bits, where they are known and differ. That makes no other verdict,
+        unless the owner may execute one of the two files alone."""
+        one = self.first.mode if self.first else None
+        other = self.second.mode if self.second else None
+        return None if one is None or other is None or one == other else (one, other)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The files of two sides, in the order of their paths."""
+
+    first: Side
+    second: Side
+    files: tuple[FileComparison, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs, or only by what the tolerance allows."""
+        return all(file.verdict in (SAME, CLOSE) for file in self.files)
+
+
+def compare_contents(
+    first: str,
+    second: str,
+    *,
+    tolerance: Decimal | None = None,
+    lines: int = 10,
+    on_step: Callable[[str], None] = lambda text: None,
+) -> Comparison:
+    """Compares what is at two paths, file by file. Raises FileError, MissingError.
+
+    Of text files that differ, `lines` lines of the difference are kept. With a `tolerance` T,
+    files whose numbers differ by at most T · max(1, |a|, |b|) count as the same.
+    """
+    with ExitStack() as stack:
+        left = stack.enter_context(_open(first, on_step))
+        right = stack.enter_context(_open(second, on_step))
+        if left.base != right.base:
+            left, right = below_base(left), below_base(right)
+        verdicts = compare(left.tree, right.tree)
+        moved = dict(_moved(verdicts))
+        found = []
+        for row in verdicts:
+            difference = None
+            if row.verdict == DIFFERS:
+                on_step(f"looking into {os.fsdecode(row.path)}")
+                difference = _look(left, right, row, tolerance, lines)
+            verdict = CLOSE if tolerance is not None and _is_close(difference) else row.verdict
+            found.append(
+                FileComparison(
+                    row.path, verdict, row.first, row.second, difference, moved.get(row.path)
+                )
+            )
+        return Comparison(left, right, tuple(found))
+
+
+def _is_close(difference: Difference | None) -> bool:
+    return difference is not None and difference.close
+
+
+def _look(
+    left: Side, right: Side, row: FileVerdict, tolerance: Decimal | None, lines: int
+) -> Difference | None:
+    """Compares the contents of two files; None for what has none, or the same."""
+    a, b = row.first, row.second
+    if not (a and b) or a.kind not in "fx" or b.kind not in "fx" or a.value == b.value:
+        return None
+    sizes = (a.size or 0, b.size or 0)
+    return look(
+        _content(left, row.path), _content(right, row.path), sizes,
+        tolerance=tolerance if a.kind == b.kind else None, lines=lines,
+    )  # fmt: skip
+
+
+def _content(side: Side, path: bytes) -> Content:
+    return lambda: side.open(path)
+
+
+def _moved(verdicts: Iterable[FileVerdict]) -> Iterator[tuple[bytes, bytes]]:
+    """Yields both paths of each file that stands on either side once, under another name."""
+    gone: dict[tuple[int | None, str], list[bytes]] = {}
+    new: dict[tuple[int | None, str], list[bytes]] = {}
+    for row in verdicts:
+        for entry, verdict, found in (
+            (row.first, ONLY_FIRST, gone),
+            (row.second, ONLY_SECOND, new),
+        ):
+            # Empty files are all alike, which tells nothing.
+            if row.verdict == verdict and entry and entry.kind in "fx" and entry.size:
+                found.setdefault((entry.size, entry.value), []).append(row.path)
+    for key, paths in gone.items():
+        others = new.get(key, [])
+        if len(paths) == len(others) == 1:
+            yield paths[0], others[0]
+            yield others[0], paths[0]
+
+
+@contextmanager
+def _open(path: str, on_step: Callable[[str], None]) -> Iterator[Side]:
+    on_step(f"reading {path}")
+    if os.path.isdir(path):
+        tree = scan_folder(path, Deadline())
+        yield Side(path, tree.digest, tree, lambda name: _read(path, name))
+        return
+    with open_container(path) as (partition, fs):
+        tree = scan_partition(path, partition, Deadline())
+        by_path = {node.path: node for node in fs.walk()}
+        declared = identify(path).declaration
+        base = os.fsencode(declared.mount.strip("/") + "/") if declared else b""
+        yield Side(path, tree.digest, tree, lambda name: fs.content(by_path[name]), base)
+
+
+def below_base(side: Side) -> Side:
+    """The files as they are below the mount point; all of them, where some stand beside it."""
+    base, entries = side.base, []
+    for entry in side.tree.entries:
+        if entry.path.startswith(base):
+            entries.append(replace(entry, path=entry.path[len(base) :]))
+        elif not base.startswith(entry.path + b"/"):
+            return side
+    tree = Tree(tuple(entries), side.tree.changed_ns)
+    return replace(side, tree=tree, open=lambda name: side.open(base + name))
+
+
+def _read(folder: str, name: bytes) -> Iterator[bytes]:
+    path = os.path.join(os.fsencode(folder), name)
+    try:
+        with open(path, "rb") as file:
+            while data := file.read(_CHUNK):
+                yield data
+    except OSError as error:
+        raise FileError(f"{os.fsdecode(path)}: {error.strerror}") from error
