@@ -7,6 +7,7 @@ from uuid import UUID
 from sifprov.errors import RecordError
 from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json, text_to_json
+from sifprov.model.files import Files
 from sifprov.model.reader import Reader
 
 INPUT, OUTPUT, APPLICATION = "input", "output", "application"
@@ -27,7 +28,8 @@ class Container:
     `created` and `modified` are the SIF header's (UTC); `mount` is where the runtime bound it in
     the application's file system and `source` the folder of the container that stood there.
     `digest` is the content's, None for the `reason` given. `record` is the record digest of the
-    newest record that it carried. `marks` (of MARKS) say what is special about its content.
+    newest record that it carried. `marks` (of MARKS) say what is special about its content; `files`
+    lists it, where no record that it carried does.
     """
 
     role: str
@@ -44,12 +46,15 @@ class Container:
     reason: str | None
     record: str | None
     marks: tuple[str, ...] = ()
+    files: Files | None = None
 
     def to_json(self) -> Json:
         """Returns the JSON object of this container."""
-        marks: dict[str, Json] = {"marks": list(self.marks)} if self.marks else {}
+        more: dict[str, Json] = {"marks": list(self.marks)} if self.marks else {}
+        if self.files:
+            more["files"] = self.files.to_json()
         return {
-            **marks,
+            **more,
             "created": self.created,
             "digest": self.digest,
             "modified": self.modified,
@@ -84,6 +89,7 @@ class Container:
             reason=r.optional("reason", r.text),
             record=r.optional("record", r.digest),
             marks=r.items("marks", _mark) if r.has("marks") else (),
+            files=Files.from_json(r.json("files"), r.path("files")) if r.has("files") else None,
         )
         if r.has("marks") and (not found.marks or len(set(found.marks)) < len(found.marks)):
             raise RecordError(r.path("marks"), "empty, or a mark stands twice")

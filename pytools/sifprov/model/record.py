@@ -22,6 +22,7 @@ from sifprov.model.container import (
     Container,
 )
 from sifprov.model.fact import Fact, facts_from_json, facts_to_json
+from sifprov.model.files import Files
 from sifprov.model.reader import Reader
 
 __all__ = [
@@ -159,16 +160,22 @@ class Origin:
 
     source: str
     digest: str
+    files: Files | None = None
 
     def to_json(self) -> Json:
         """Returns the JSON object of this origin."""
-        return {"digest": self.digest, "source": text_to_json(self.source)}
+        files: dict[str, Json] = {"files": self.files.to_json()} if self.files else {}
+        return {**files, "digest": self.digest, "source": text_to_json(self.source)}
 
     @classmethod
     def from_json(cls, value: Json, path: str) -> Origin:
         """Reads an origin. Raises RecordError."""
         r = Reader(value, path)
-        found = cls(source=r.text("source"), digest=r.digest("digest"))
+        found = cls(
+            source=r.text("source"),
+            digest=r.digest("digest"),
+            files=Files.from_json(r.json("files"), r.path("files")) if r.has("files") else None,
+        )
         r.end()
         return found
 
