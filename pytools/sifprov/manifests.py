@@ -1,0 +1,139 @@
+"""The files of a container as a record tells them: in the record itself, in a document beside it, or
+in an ancestor's record that it names.
+
+Everything is proved before it is believed: a list has the SHA-256 that a record gives it, and the
+tree digest that stands beside that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+
+from sifprov.carrier import Carrier
+from sifprov.errors import RecordError
+from sifprov.frozen import dataclass
+from sifprov.model.canonical import record_digest
+from sifprov.model.container import Container
+from sifprov.model.files import Document, Files
+from sifprov.model.manifest import Manifest
+from sifprov.model.record import Origin, Record
+
+_UNTOLD = "its record lists no files"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The files of a container, or the `reason` why they are not known."""
+
+    manifest: Manifest | None
+    reason: str | None = None
+
+
+def read_manifest(carrier: Carrier, about: Container | Origin) -> Listed:
+    """Returns the files of a container as the record that holds the entry `about` tells them.
+
+    `carrier` has that record, or embeds it. Where the entry lists none itself, as of an input that
+    carried records, those that it carried are asked. Raises nothing.
+    """
+    find = partial(_record, {s.digest: r for s, r in carrier.good}, carrier.embedded)
+    return listed(about, find, carrier.embedded)
+
+
+def listed(
+    about: Container | Origin,
+    find: Callable[[str], Record | None],
+    documents: Mapping[str, bytes],
+) -> Listed:
+    """As `read_manifest`: `find` returns the record with a digest, `documents` are manifests by
+    their digest."""
+    if about.files is None and isinstance(about, Container) and about.digest:
+        told = next(_telling(about, find), None)
+        if told is not None:
+            about = told
+    if about.files is None:
+        return Listed(None, _UNTOLD)
+    if about.digest is None:
+        return Listed(None, "its content is not known")
+    try:
+        manifest = _load(about.files, documents)
+    except RecordError as error:
+        return Listed(None, str(error))
+    if manifest is None:
+        return Listed(None, about.files.reason)
+    if manifest.tree_digest != about.digest:
+        return Listed(None, "the list of files is not that of the recorded content")
+    return Listed(manifest)
+
+
+def stated(record: Record) -> Container | Origin | None:
+    """Returns what a record says of the content of the container that it speaks of."""
+    return record.origin or record.itself()
+
+
+def _telling(
+    about: Container, find: Callable[[str], Record | None]
+) -> Iterator[Container | Origin]:
+    """What the records that a container carried say of the content that a run found in it, the
+    newest first."""
+    digest = about.record
+    # A chain of SHA-256 ends; one that is not checked is bounded all the same.
+    seen: set[str] = set()
+    while digest is not None and digest not in seen:
+        seen.add(digest)
+        record = find(digest)
+        if record is None:
+            return
+        told = stated(record)
+        if told:
+            if told.digest == about.digest:
+                yield told
+            return
+        digest = record.previous
+
+
+def _record(
+    own: Mapping[str, Record], documents: Mapping[str, bytes], digest: str
+) -> Record | None:
+    if digest in own:
+        return own[digest]
+    data = documents.get(digest)
+    if data is None or record_digest(data) != digest:
+        return None
+    try:
+        return Record.from_bytes(data)
+    except RecordError:
+        return None
+
+
+def _load(files: Files, documents: Mapping[str, bytes]) -> Manifest | None:
+    if files.lines is not None:
+        return Manifest.from_lines(files.lines)
+    if files.digest is None:
+        return None
+    manifest = load(files.digest, documents)
+    if files.count != len(manifest.entries):
+        raise RecordError("files.count", f"is not {len(manifest.entries)}")
+    return manifest
+
+
+def load(digest: str, documents: Mapping[str, bytes]) -> Manifest:
+    """Returns the manifest with this digest. Raises RecordError where it, or the one that it is
+    told against, is missing or broken."""
+    document = _document(digest, documents)
+    if document.base is None:
+        return document.manifest()
+    base = _document(document.base, documents)
+    if base.base is not None:
+        raise RecordError("base", "is no whole list of files")
+    return document.manifest(base.manifest())
+
+
+def _document(digest: str, documents: Mapping[str, bytes]) -> Document:
+    data = documents.get(digest)
+    if data is None:
+        raise RecordError("", f"the list of files {digest} is missing")
+    document = Document.from_bytes(data)
+    if document.digest != digest:
+        raise RecordError("digest", f"is not {digest}")
+    return document
