@@ -8,7 +8,8 @@ Canonical JSON, so that standard tools can open it (docs/formats.md):
      "schema": "sifprov.bundle/1",
      "sizes": [1615, 1702, …]}          of the records in bytes, in the order in which they came
 
-A record's digest is that of its bytes, so it stays what it was.
+A record's digest is that of its bytes, so it stays what it was. Lineage (embedded.py) has the same
+form under a schema of its own.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ MAX_BYTES = 32 * 1024 * 1024
 MAX_RECORDS = 1 << 16
 # Even what does not compress fits, in base64, beside its sizes.
 MAX_OBJECT = 2 * MAX_BYTES
+_FIELDS = 4
 
 
-def pack(records: Sequence[bytes]) -> bytes:
+def pack(records: Sequence[bytes], schema: str = SCHEMA) -> bytes:
     """Returns the bundle of these records, within MAX_BYTES and MAX_RECORDS."""
     data = b"".join(records)
     if not records or not all(records) or len(data) > MAX_BYTES or len(records) > MAX_RECORDS:
@@ -39,21 +41,25 @@ def pack(records: Sequence[bytes]) -> bytes:
         {
             "data": base64.b64encode(zlib.compress(data)).decode("ascii"),
             "digest": record_digest(data),
-            "schema": SCHEMA,
+            "schema": schema,
             "sizes": [len(r) for r in records],
         }
     )
 
 
-def unpack(bundle: bytes) -> tuple[bytes, ...]:
-    """Returns a bundle's records. Raises RecordError, naming the JSON path."""
+def unpack(bundle: bytes, schema: str = SCHEMA, limit: int = MAX_BYTES) -> tuple[bytes, ...]:
+    """Returns a bundle's records, of together `limit` bytes at most. Raises RecordError, naming the
+    JSON path, before anything larger is unpacked."""
+    # No comma stands in base64: a list that is too long is not even parsed.
+    if bundle.count(b",") > MAX_RECORDS + _FIELDS:
+        raise RecordError("sizes", f"more than {MAX_RECORDS} of them")
     r = Reader(loads(bundle), "")
-    r.word("schema", SCHEMA)
+    r.word("schema", schema)
     sizes = r.items("sizes", _size)
     digest, text = r.digest("digest"), r.word("data")
     r.end()
     total = sum(sizes)
-    if not sizes or len(sizes) > MAX_RECORDS or total > MAX_BYTES:
+    if not sizes or len(sizes) > MAX_RECORDS or total > limit:
         raise RecordError("sizes", f"{len(sizes)} records of {total} bytes are none, or too many")
     data = _inflate(text, total)
     if record_digest(data) != digest:

@@ -9,13 +9,22 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from uuid import UUID
 
+from sifprov.embedded import NOTHING, Embedded, read_embedded
 from sifprov.errors import FileError
 from sifprov.frozen import dataclass, replace
 from sifprov.identity import Identity, identify_image
 from sifprov.model.record import FOLDER, Record
-from sifprov.placement import CONTAINER, METADATA, SIDECAR, is_metadata, named, read_place
+from sifprov.placement import (
+    CONTAINER,
+    METADATA,
+    SIDECAR,
+    is_metadata,
+    named,
+    read_place,
+    read_place_embedded,
+)
 from sifprov.records import Stored, read_records
-from sifprov.sidecar import EXTENSION, beside, read_sidecar
+from sifprov.sidecar import EXTENSION, beside, read_sidecar, read_sidecar_embedded
 from sifprov.sif import open_image
 from sifprov.signatures import Signature, changed_after_signing, signatures
 
@@ -28,8 +37,8 @@ class Carrier:
 
     `kind` is CONTAINER or FOLDER; or METADATA or SIDECAR for a place, whose records speak of
     others. Records that stand in a place, not in the container itself, name it as their `place`.
-    `embedded` are documents of ancestors that it holds, by the SHA-256 of their bytes: whoever uses
-    one checks that.
+    `embedded` are the documents of ancestors that it holds, by the SHA-256 of their bytes, which
+    was checked; `embedded_errors` the objects of them (in a sidecar the lines) that cannot be read.
     """
 
     identity: Identity
@@ -38,6 +47,7 @@ class Carrier:
     changed_after_signing: bool = False
     kind: str = CONTAINER
     embedded: Mapping[str, bytes] = MappingProxyType({})
+    embedded_errors: tuple[tuple[int, str], ...] = ()
 
     def is_signed(self, stored: Stored) -> bool:
         """Whether a signature speaks of this record's group; nothing here verifies it."""
@@ -93,27 +103,41 @@ def _grouped(place: str, records: tuple[Stored, ...]) -> Elsewhere:
     return {u: tuple(replace(s, place=place) for s in several) for u, several in found.items()}
 
 
-def read_carrier(path: str, others: Elsewhere | None = None) -> Carrier:
-    """Reads what carries records at `path`, with those that stand elsewhere. Raises FileError
-    when it is no SIF, sidecar or folder."""
+def embedded_elsewhere(metadata: str) -> Embedded:
+    """Returns what the place that `metadata` names embeds; nothing where it is empty, or nothing is
+    there yet. Raises FileError."""
+    if not metadata or not os.path.lexists(metadata):
+        return NOTHING
+    return read_place_embedded(named(metadata))
+
+
+def read_carrier(path: str, others: Elsewhere | None = None, *, embedded: bool = True) -> Carrier:
+    """Reads what carries records at `path`, with those that stand elsewhere, and unless `embedded`
+    is False what it embeds. Raises FileError when it is no SIF, sidecar or folder."""
     others = others or {}
     if os.path.isdir(path):
-        return _folder(path, others)
+        return _folder(path, others, embedded)
     if path.endswith(EXTENSION):
-        return Carrier(Identity(path), read_sidecar(path), kind=SIDECAR)
+        more = read_sidecar_embedded(path) if embedded else NOTHING
+        return _with(more, Carrier(Identity(path), read_sidecar(path), kind=SIDECAR))
     with open_image(path) as (file, image):
         records = read_records(file, image)
         good = [(s.object_id, s.record) for s in records if s.record]
         kind = CONTAINER
         if is_metadata(image) and any(r.container != image.header.uuid for _, r in good):
             kind = METADATA
-        return Carrier(
+        found = Carrier(
             identify_image(path, file, image),
             _merged(records, others.get(image.header.uuid, ())),
             signatures(image),
             changed_after_signing(image, good),
             kind,
         )
+        return _with(read_embedded(file, image) if embedded else NOTHING, found)
+
+
+def _with(embedded: Embedded, carrier: Carrier) -> Carrier:
+    return replace(carrier, embedded=embedded.documents, embedded_errors=embedded.errors)
 
 
 def from_elsewhere(path: str, uuid: UUID, others: Elsewhere) -> Carrier | None:
@@ -122,22 +146,24 @@ def from_elsewhere(path: str, uuid: UUID, others: Elsewhere) -> Carrier | None:
     return Carrier(Identity(path, uuid, reason="not found"), records) if records else None
 
 
-def _folder(path: str, others: Elsewhere) -> Carrier:
+def _folder(path: str, others: Elsewhere, embedded: bool) -> Carrier:
     whole, sidecar = os.path.abspath(path), beside(path)
-    own = read_sidecar(sidecar) if os.path.lexists(sidecar) else ()
+    has_own = os.path.lexists(sidecar)
+    own = read_sidecar(sidecar) if has_own else ()
     more: list[Stored] = []
     for records in others.values():
         its = [r.itself() for s in records if (r := s.record)]
         if any(it and FOLDER in it.marks and it.path == whole for it in its):
             more += records
     found = _merged(tuple(replace(s, place=sidecar) for s in own), tuple(more))
-    if not found and not os.path.lexists(sidecar):
+    if not found and not has_own:
         raise FileError(
             f"{path}: a folder without a sidecar ({os.path.basename(sidecar)})",
             hint="name a container, or with --metadata the place that has its records",
         )
     uuid = next((s.record.container for s in reversed(found) if s.record), None)
-    return Carrier(Identity(whole, uuid), found, kind=FOLDER)
+    lineage = read_sidecar_embedded(sidecar) if has_own and embedded else NOTHING
+    return _with(lineage, Carrier(Identity(whole, uuid), found, kind=FOLDER))
 
 
 def _merged(own: tuple[Stored, ...], more: tuple[Stored, ...]) -> tuple[Stored, ...]:

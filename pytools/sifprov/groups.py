@@ -12,6 +12,8 @@ from sifprov.sif.format import GROUP_MASK
 OBJECT_NAME = "metadata.json"
 BUNDLE_NAME = "metadata.bundle.json"
 LOG_NAME = "metadata.log.json"
+LINEAGE_NAME = "metadata.lineage.json"
+FILES_NAME = "metadata.files.json"
 MAX_GROUP = ~GROUP_MASK & 0xFFFFFFFF
 
 
@@ -19,6 +21,10 @@ MAX_GROUP = ~GROUP_MASK & 0xFFFFFFFF
 _BUNDLE = BUNDLE_NAME.encode("ascii") + b"\0"
 _OURS = (OBJECT_NAME.encode("ascii") + b"\0", _BUNDLE)
 _LOG = LOG_NAME.encode("ascii") + b"\0"
+_LINEAGE = LINEAGE_NAME.encode("ascii") + b"\0"
+_FILES = FILES_NAME.encode("ascii") + b"\0"
+# What may stand in a group of records.
+_GROUP = (*_OURS, _LOG, _LINEAGE, _FILES)
 
 
 def is_bundle(item: Descriptor) -> bool:
@@ -36,6 +42,21 @@ def is_log(item: Descriptor) -> bool:
     return item.name.startswith(_LOG) and item.datatype == DataType.JSON
 
 
+def is_lineage(item: Descriptor) -> bool:
+    """Whether an object goes by the name of what the ancestors' records said (embedded.py)."""
+    return item.name.startswith(_LINEAGE) and item.datatype == DataType.JSON
+
+
+def is_files(item: Descriptor) -> bool:
+    """Whether an object goes by the name of a list of files, which a record names."""
+    return item.name.startswith(_FILES) and item.datatype == DataType.JSON
+
+
+def stands_with_records(item: Descriptor) -> bool:
+    """Whether an object goes by any of our names, so that it may stand in a group of records."""
+    return item.name.startswith(_GROUP) and item.datatype == DataType.JSON
+
+
 def by_offset(image: Image) -> list[Descriptor]:
     """Returns the objects that go by our names in the order in which they were written."""
     return sorted(filter(is_ours, image.descriptors), key=lambda d: d.offset)
@@ -51,12 +72,12 @@ def signed_groups(image: Image) -> set[int]:
 
 
 def open_group(image: Image) -> int:
-    """Returns the group of the next record: one of records and logs only, and never one that is
+    """Returns the group of the next record: one of our objects only, and never one that is
     signed."""
     signed = signed_groups(image)
-    ours = {d.group for d in image.descriptors if is_ours(d) or is_log(d)}
+    ours = {d.group for d in image.descriptors if stands_with_records(d)}
     for group in sorted(ours - signed - {0}, reverse=True):
-        if all(is_ours(d) or is_log(d) for d in image.descriptors if d.group == group):
+        if all(stands_with_records(d) for d in image.descriptors if d.group == group):
             return group
     # A signature may speak of a group whose last object was deleted.
     taken = {d.group for d in image.descriptors} | signed

@@ -16,6 +16,7 @@ import time
 from functools import partial
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
+from sifprov.embedded import Embedded, read_embedded
 from sifprov.errors import FileError
 from sifprov.frozen import dataclass, replace
 from sifprov.model.record import FOLDER, Container, Record
@@ -23,7 +24,14 @@ from sifprov.model.request import CaptureRequest
 from sifprov.newfile import new_file
 from sifprov.records import Stored, append_record, read_records
 from sifprov.settings import Settings
-from sifprov.sidecar import EXTENSION, SUFFIX, append_line, beside, read_sidecar
+from sifprov.sidecar import (
+    EXTENSION,
+    SUFFIX,
+    append_line,
+    beside,
+    read_sidecar,
+    read_sidecar_embedded,
+)
 from sifprov.sif import Image, begin, open_image
 
 CONTAINER, METADATA, SIDECAR = "container", "metadata", "sidecar"
@@ -75,6 +83,14 @@ def read_place(place: Place, of: UUID | None = None) -> tuple[Stored, ...]:
         if place.kind == METADATA:
             _check_metadata(place.path, image)
         return read_records(file, image, of)
+
+
+def read_place_embedded(place: Place) -> Embedded:
+    """Returns the ancestors' documents that a place embeds. Raises FileError."""
+    if place.kind == SIDECAR:
+        return read_sidecar_embedded(place.path)
+    with open_image(place.path) as (file, image):
+        return read_embedded(file, image)
 
 
 def is_metadata(image: Image) -> bool:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import BinaryIO
 from uuid import UUID
 
+from sifprov.embedded import Embedded, read_embedded
 from sifprov.errors import FormatError, RecordError
 from sifprov.frozen import dataclass
 from sifprov.groups import BUNDLE_NAME, OBJECT_NAME, by_offset, is_bundle, open_group
@@ -21,11 +22,13 @@ from sifprov.sif.merge import Merge
 __all__ = [
     "BUNDLE_NAME",
     "OBJECT_NAME",
+    "Embedded",
     "Stored",
     "append_record",
     "in_order",
     "newest_digest",
     "parse_stored",
+    "read_embedded",
     "read_records",
     "speaks_of",
 ]

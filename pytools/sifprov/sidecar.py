@@ -15,9 +15,11 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import BinaryIO
 from uuid import UUID
 
+from sifprov.embedded import Embedded, collect, is_line
 from sifprov.errors import FileError
 from sifprov.model.canonical import record_digest
 from sifprov.model.record import Record
@@ -45,11 +47,21 @@ def read_sidecar(path: str, of: UUID | None = None) -> tuple[Stored, ...]:
     """
     with os.fdopen(_open(path, os.O_RDONLY), "rb") as file:
         found = [
-            parse_stored(n, 0, line) for n, line, _ in _lines(file, path) if speaks_of(line, of)
+            parse_stored(n, 0, line)
+            for n, line, _ in _lines(file, path)
+            if not is_line(line) and speaks_of(line, of)
         ]
     if not of and found and all(s.record is None for s in found):
         raise _foreign(path)
     return tuple(found)
+
+
+def read_sidecar_embedded(path: str) -> Embedded:
+    """Returns the lineage in the file at `path`. A broken line comes as an error, by its number.
+    Raises FileError."""
+    with os.fdopen(_open(path, os.O_RDONLY), "rb") as file:
+        lines = ((n, partial(bytes, line)) for n, line, _ in _lines(file, path) if is_line(line))
+        return collect(lines)
 
 
 def append_line(
