@@ -1,5 +1,5 @@
-"""The files of a container as a record tells them: in the record itself, in a document beside it, or
-in an ancestor's record that it names.
+"""The files of a container as a record tells them: in the record itself, in a document beside it,
+or in an ancestor's record that it names.
 
 Everything is proved before it is believed: a list has the SHA-256 that a record gives it, and the
 tree digest that stands beside that.
@@ -7,7 +7,7 @@ tree digest that stands beside that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from sifprov.carrier import Carrier
@@ -48,9 +48,7 @@ def listed(
     """As `read_manifest`: `find` returns the record with a digest, `documents` are manifests by
     their digest."""
     if about.files is None and isinstance(about, Container) and about.digest:
-        told = next(_telling(about, find), None)
-        if told is not None:
-            about = told
+        about = _told_before(about, find) or about
     if about.files is None:
         return Listed(None, _UNTOLD)
     if about.digest is None:
@@ -71,25 +69,23 @@ def stated(record: Record) -> Container | Origin | None:
     return record.origin or record.itself()
 
 
-def _telling(
+def _told_before(
     about: Container, find: Callable[[str], Record | None]
-) -> Iterator[Container | Origin]:
-    """What the records that a container carried say of the content that a run found in it, the
-    newest first."""
-    digest = about.record
+) -> Container | Origin | None:
+    """What the newest record that a container carried, and that tells its content, says of it; None
+    where that is not the content that the run found."""
+    digest, seen = about.record, set[str]()
     # A chain of SHA-256 ends; one that is not checked is bounded all the same.
-    seen: set[str] = set()
     while digest is not None and digest not in seen:
         seen.add(digest)
         record = find(digest)
         if record is None:
-            return
+            return None
         told = stated(record)
         if told:
-            if told.digest == about.digest:
-                yield told
-            return
+            return told if told.digest == about.digest else None
         digest = record.previous
+    return None
 
 
 def _record(

@@ -16,8 +16,7 @@ INLINE_ENTRIES = 16
 INLINE_BYTES = 2048
 # What a manifest may hold, so that a hostile one cannot fill the memory.
 MAX_ENTRIES = 200_000
-MAX_BYTES = 24 * 1024 * 1024
-MAX_DOCUMENT = 32 * 1024 * 1024
+MAX_DOCUMENT = 16 * 1024 * 1024
 # JSON makes six bytes of a control character.
 _MAX_ESCAPE = 6
 
@@ -69,9 +68,9 @@ def describe(tree: Tree) -> tuple[Files, Manifest | None]:
     size = sum(map(len, lines)) + count
     if count <= INLINE_ENTRIES and size <= INLINE_BYTES:
         return Files(lines=lines), None
-    if size > MAX_BYTES:
-        return Files(reason=f"their list has {size} bytes, more than {MAX_BYTES}"), None
-    if size * _MAX_ESCAPE > MAX_DOCUMENT and len(store(manifest).to_bytes()) > MAX_DOCUMENT:
+    if size > MAX_DOCUMENT or (
+        size * _MAX_ESCAPE > MAX_DOCUMENT and len(store(manifest).to_bytes()) > MAX_DOCUMENT
+    ):
         return Files(reason=f"their list has more than {MAX_DOCUMENT} bytes"), None
     return Files(count=count, digest=digest_of(lines)), manifest
 
