@@ -7,7 +7,7 @@ tree digest that stands beside that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from sifprov.carrier import Carrier
@@ -15,7 +15,7 @@ from sifprov.errors import RecordError
 from sifprov.frozen import dataclass
 from sifprov.model.canonical import record_digest
 from sifprov.model.container import Container
-from sifprov.model.files import Document, Files
+from sifprov.model.files import Document, Files, key_of
 from sifprov.model.manifest import Manifest
 from sifprov.model.record import Origin, Record
 
@@ -37,7 +37,7 @@ def read_manifest(carrier: Carrier, about: Container | Origin) -> Listed:
     carried records, those that it carried are asked. Raises nothing.
     """
     find = partial(_record, {s.digest: r for s, r in carrier.good}, carrier.embedded)
-    return listed(about, find, carrier.embedded)
+    return listed(about, find, by_key(carrier.embedded.values()))
 
 
 def listed(
@@ -45,8 +45,8 @@ def listed(
     find: Callable[[str], Record | None],
     documents: Mapping[str, bytes],
 ) -> Listed:
-    """As `read_manifest`: `find` returns the record with a digest, `documents` are manifests by
-    their digest."""
+    """As `read_manifest`: `find` returns the record with a digest, `documents` are manifests as
+    `by_key` returns them."""
     if about.files is None and isinstance(about, Container) and about.digest:
         about = _told_before(about, find) or about
     if about.files is None:
@@ -62,6 +62,11 @@ def listed(
     if manifest.tree_digest != about.digest:
         return Listed(None, "the list of files is not that of the recorded content")
     return Listed(manifest)
+
+
+def by_key(documents: Iterable[bytes]) -> dict[str, bytes]:
+    """Returns the manifests among `documents` by the digest that each says it has."""
+    return {key[0]: data for data in documents if (key := key_of(data))}
 
 
 def stated(record: Record) -> Container | Origin | None:
