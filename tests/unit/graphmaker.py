@@ -154,6 +154,7 @@ class Sample:
     def say(self, about: Entity, *notes: str) -> Record:
         """Words that came later, about the run that made an entity."""
         activity = self.activities[about.generated_by or ""]
+        assert activity.record
         record = self._record(
             about.uuid,
             captured_by=ANNOTATE,

@@ -16,7 +16,9 @@ def hangs_together(graph: Graph) -> None:
     made: dict[str, str] = {}
     seen: set[str] = set()
     for key, activity in graph.activities.items():
-        assert key == activity.key == str(activity.record.id)
+        assert (activity.record is None) != (activity.foreign is None)
+        assert key == activity.key
+        assert activity.record is None or key == str(activity.record.id)
         for usage in activity.used:
             by = graph.entities[usage.entity].generated_by
             assert by is None or by in seen, "an activity stands behind all whose entities it used"
@@ -42,4 +44,5 @@ def test_a_sample(make: Callable[[], Graph]) -> None:
     hangs_together(graph)
     assert graph == make()
     for activity in graph.activities.values():
+        assert activity.record
         assert Record.from_bytes(activity.record.to_bytes()) == activity.record

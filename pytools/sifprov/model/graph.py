@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from sifprov.frozen import dataclass
-from sifprov.model.record import Container, Record
+from sifprov.model.foreign import Foreign
+from sifprov.model.record import ORIGIN, RUN, Container, Record, Run
 
 DATA, APPLICATION, FOLDER = "data", "application", "folder"
 # Where the records come from that tell of an entity.
 FOUND, EMBEDDED, MISSING = "found", "embedded", "missing"
+FOREIGN_RUN, FOREIGN_MAKING = "foreign-run", "foreign-making"
 
 
 @dataclass(frozen=True)
@@ -77,25 +79,42 @@ class Usage:
 
 @dataclass(frozen=True)
 class Activity:
-    """A run, or the making of a data container (`record.kind` tells).
+    """A run, or the making of a data container (`kind` tells).
 
     `key` is the record's id. A run with several outputs has a record in each: `record` is one of
     them, `digests` are the record digests of those at hand. `used` holds the application first,
     then the inputs in the record's order; `words` the annotations that came later, oldest first.
+
+    What another program recorded has no `record`, but `foreign`, and `digests` has the SHA-256 of
+    that program's document. Just one of the two is set.
     """
 
     key: str
-    record: Record
+    record: Record | None
     digests: tuple[str, ...]
     used: tuple[Usage, ...]
     generated: tuple[Usage, ...]
     words: tuple[Record, ...] = ()
+    foreign: Foreign | None = None
+
+    @property
+    def run(self) -> Run | None:
+        """How the application was run; None for a making, and for what another program recorded."""
+        return self.record.run if self.record else None
+
+    @property
+    def kind(self) -> str:
+        """RUN, ORIGIN, FOREIGN_RUN or FOREIGN_MAKING."""
+        if self.foreign:
+            return FOREIGN_RUN if self.foreign.is_run else FOREIGN_MAKING
+        return RUN if self.run else ORIGIN
 
 
 @dataclass(frozen=True)
 class Graph:
     """What `targets` (keys of entities, newest first) came from. `problems` tell what was
-    left out, such as a loop in hostile records.
+    left out, such as a loop in hostile records; `words` are annotations of records that are not at
+    hand.
 
     `activities` come oldest first: each behind all whose entities it used, as far as those are
     known.
@@ -105,3 +124,4 @@ class Graph:
     entities: Mapping[str, Entity]
     activities: Mapping[str, Activity]
     problems: tuple[str, ...] = ()
+    words: tuple[Record, ...] = ()
