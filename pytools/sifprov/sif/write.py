@@ -8,7 +8,10 @@ The order of an append, so that a crash at any point leaves the old container or
     4. the `used` byte: from here on the object is there  fdatasync
     5. the header's counters, which no reader needs       fdatasync
 
-It writes its own slot, the header's counters and bytes behind all objects, nothing else, so it is
+Several objects go together, with one wait for the data of all, one for all descriptors, and one for
+each used byte, in their order: so none is there before those that it needs.
+
+It writes its own slots, the header's counters and bytes behind all objects, nothing else, so it is
 safe while a partition of the same file is mounted.
 """
 
@@ -19,13 +22,13 @@ import fcntl
 import os
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 from uuid import UUID
 
 from sifprov.errors import FileError, FormatError
-from sifprov.frozen import dataclass
+from sifprov.frozen import dataclass, replace
 from sifprov.sif.disk import Disk as Disk
 from sifprov.sif.disk import FileDisk as FileDisk
 from sifprov.sif.disk import write_behind
@@ -130,21 +133,47 @@ def append(
     table is full. `now` is in seconds since the epoch.
     Raises FileError; the container then holds what it held.
     """
+    (item,) = append_all(
+        path,
+        lambda file, image: (build(file, image),),
+        now=now,
+        disk=disk,
+        make_room=lambda file, image, slots: make_room(file, image),
+    )
+    return item
+
+
+def append_all(
+    path: str,
+    build: Callable[[BinaryIO, Image], Sequence[NewObject]],
+    *,
+    now: int,
+    slots: int = 1,
+    disk: Callable[[int], Disk] = FileDisk,
+    make_room: Callable[[BinaryIO, Image, int], Merge | None] = lambda file, image, slots: None,
+) -> list[Descriptor]:
+    """Appends the objects that `build` makes, so that each is there before the next one is.
+
+    As `append`; `build` makes at least one, and no more than the table it sees has free slots.
+    `make_room` is asked, where fewer than `slots` are free, for as many as are missing; where that
+    is too much, and none is free, for one.
+    """
     for _ in range(_ATTEMPTS):
         with open_file(path, write=True) as file, locked(file, path):
             if _replaced(file, path):
                 continue  # grown while we waited: another file has the name now
             try:
                 image, writer = load(file), disk(file.fileno())
+                free = len(image.free_slots())
+                merge = make_room(file, image, slots - free) if slots > free else None
+                if merge is None and not free and slots > 1:
+                    merge = make_room(file, image, 1)
+                if merge:
+                    merge_objects(writer, image, merge, now)
+                    image = load(file)
                 if not image.free_slots():
-                    merge = make_room(file, image)
-                    if merge:
-                        merge_objects(writer, image, merge, now)
-                        image = load(file)
-                place = image.free_place()
-                if place is None:
                     raise full_table(path, image)
-                return _append(writer, image, build(file, image), place, now)
+                return _append(writer, image, build(file, image), now)
             except FormatError as error:
                 raise FileError(f"{path}: {error}") from error
             except OSError as error:
@@ -168,12 +197,34 @@ def full_table(path: str, image: Image) -> FileError:
     )
 
 
-def _append(
-    disk: Disk, image: Image, new: NewObject, place: tuple[int, int], now: int
-) -> Descriptor:
+def _append(disk: Disk, image: Image, objects: Sequence[NewObject], now: int) -> list[Descriptor]:
+    items: list[Descriptor] = []
+    data = bytearray()
+    for new in objects:
+        item = _placed(image, new, now)
+        start = items[0].offset if items else item.offset
+        data += bytes(item.offset - start - len(data)) + new.data
+        items.append(item)
+        image = replace(image, descriptors=(*image.descriptors, item))
+    write_behind(disk, bytes(data), items[0].offset, image.size)
+    for item in items:
+        disk.pwrite(item.pack(used=False), image.header.place(item.slot))
+    disk.sync()
+    for item in items:
+        disk.pwrite(b"\1", image.header.place(item.slot) + USED_OFFSET)
+        disk.sync()
+    disk.pwrite(*counters(image.header, len(image.descriptors), items[-1].end, now))
+    disk.sync()
+    return items
+
+
+def _placed(image: Image, new: NewObject, now: int) -> Descriptor:
+    place = image.free_place()
+    if place is None:
+        raise ValueError("more objects than free slots")
     slot, ident = place
     offset = image.tail
-    item = Descriptor(
+    return Descriptor(
         slot=slot,
         datatype=new.datatype,
         id=ident,
@@ -189,15 +240,6 @@ def _append(
         name=new.name.ljust(NAME_SIZE, b"\0"),
         extra=(new.extra or own_digest(new.datatype, new.data)).ljust(EXTRA_SIZE, b"\0"),
     )
-    at = image.header.place(slot)
-    write_behind(disk, new.data, offset, image.size)
-    disk.pwrite(item.pack(used=False), at)
-    disk.sync()
-    disk.pwrite(b"\1", at + USED_OFFSET)
-    disk.sync()
-    disk.pwrite(*counters(image.header, len(image.descriptors) + 1, item.end, now))
-    disk.sync()
-    return item
 
 
 def begin(path: str, *, uuid: UUID, now: int, descriptors: int = DESCRIPTORS) -> int:
