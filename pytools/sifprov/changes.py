@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from uuid import UUID
 
 from pyext2fs import Ext2fsError
@@ -18,7 +17,6 @@ from pyext2fs.superblock import superblock
 from sifprov.content import Deadline
 from sifprov.errors import SifprovError
 from sifprov.frozen import dataclass
-from sifprov.groups import by_offset, is_bundle
 from sifprov.identity import Identity
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.model.record import CHANGED_OUTSIDE, PROVISIONAL, Record
@@ -26,8 +24,7 @@ from sifprov.model.request import parse_request
 from sifprov.model.timestamp import from_ns, to_ns
 from sifprov.partition import scan_partition
 from sifprov.placement import named, read_place
-from sifprov.records import read_records
-from sifprov.room import read_stored
+from sifprov.records import newest_first
 from sifprov.sif import FsType, open_image
 from sifprov.spool import Waiting, waiting
 from sifprov.survivors import is_locked, who, writers
@@ -63,20 +60,10 @@ def stated(records: Iterable[Record], uuid: UUID) -> Stated | None:
 def stated_in(identity: Identity) -> Stated | None:
     """Returns what the newest record that the container carries says of its content. Raises
     SifprovError."""
-    return stated(_newest_first(identity), identity.uuid) if identity.uuid else None
-
-
-def _newest_first(identity: Identity) -> Iterator[Record]:
-    """The container's records, without reading what is older than the one that is wanted."""
+    if identity.uuid is None:
+        return None
     with open_image(identity.path) as (file, image):
-        for item in reversed(by_offset(image)):
-            if is_bundle(item):
-                found = reversed(read_records(file, image))
-                yield from (s.record for s in found if s.record)
-                return
-            # One that is broken tells nothing.
-            with suppress(SifprovError):
-                yield from map(Record.from_bytes, read_stored(file, item))
+        return stated(newest_first(file, image), identity.uuid)
 
 
 def newest_change(identity: Identity, before_ns: int | None = None) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import BinaryIO
 from uuid import UUID
@@ -27,6 +27,7 @@ __all__ = [
     "append_record",
     "in_order",
     "newest_digest",
+    "newest_first",
     "parse_stored",
     "read_embedded",
     "read_records",
@@ -136,6 +137,18 @@ def newest_digest(file: BinaryIO, image: Image, of: UUID | None = None) -> str |
             return record_digest(pieces[0])
     found = reversed(read_records(file, image, of))
     return next((s.digest for s in found if s.digest), None)
+
+
+def newest_first(file: BinaryIO, image: Image) -> Iterator[Record]:
+    """Yields a container's records, without reading what is older than the one that is wanted."""
+    for item in reversed(by_offset(image)):
+        if is_bundle(item):
+            found = reversed(read_records(file, image))
+            yield from (s.record for s in found if s.record)
+            return
+        # One that is broken tells nothing.
+        with suppress(FormatError, RecordError):
+            yield from map(Record.from_bytes, read_stored(file, item))
 
 
 def speaks_of(data: bytes, container: UUID | None) -> bool:
