@@ -17,6 +17,7 @@ _VERBS = {
     "annotate": ("sifprov.commands.annotate", "Add notes, tags and metrics to a record."),
     "compare": ("sifprov.commands.compare", "Compare the files of two containers."),
     "data": ("sifprov.commands.data", "Make and look into data containers."),
+    "diff": ("sifprov.commands.diff", "Tell what is not the same between two runs."),
     "doctor": ("sifprov.commands.doctor", "Say what of your runs will be captured, and how."),
     "exec": ("sifprov.commands.exec", "Run a command in a container, and record the run."),
     "flush": ("sifprov.commands.flush", "Deliver records that wait in the spool."),

@@ -46,7 +46,7 @@ from sifprov.trail import read_trail
 FORMATS = (FOLDER.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
 NAMES = {
     "record", "capture-request", "plugin-config", "trail", "rerun", "spool", "plugin-status",
-    "layout", "log", "bundle", "compare", "data-info", "data-ls", "doctor", "flush", "site-log",
+    "layout", "log", "bundle", "compare", "data-info", "data-ls", "diff", "doctor", "flush", "site-log",
 }  # fmt: skip
 
 
