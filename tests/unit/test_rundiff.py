@@ -141,8 +141,12 @@ def test_an_input_more_is_told(tmp_path: Path) -> None:
 
 
 def test_the_machine_counts_and_what_was_used_does_not(tmp_path: Path) -> None:
-    machine = {"cpu": "X 1", "memory_bytes": 8 << 30, "gpus": ["A100"]}
-    used = {"scope": "container", "user_us": 1_000_000, "peak_memory_bytes": 1 << 20}
+    machine: dict[str, Json] = {"cpu": "X 1", "memory_bytes": 8 << 30, "gpus": ["A100"]}
+    used: dict[str, Json] = {
+        "scope": "container",
+        "user_us": 1_000_000,
+        "peak_memory_bytes": 1 << 20,
+    }
     a = with_run(facts=facts(platform=machine, resources=used, user={"name": "me", "uid": 1}))
     less = facts(
         platform={**machine, "gpus": ["H100"]},
