@@ -7,7 +7,7 @@ tree digest that stands beside that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from sifprov.carrier import Carrier
@@ -15,7 +15,7 @@ from sifprov.errors import RecordError
 from sifprov.frozen import dataclass
 from sifprov.model.canonical import record_digest
 from sifprov.model.container import Container
-from sifprov.model.files import Document, Files, key_of
+from sifprov.model.files import Files, by_key, load
 from sifprov.model.manifest import Manifest
 from sifprov.model.record import Origin, Record
 
@@ -62,11 +62,6 @@ def listed(
     if manifest.tree_digest != about.digest:
         return Listed(None, "the list of files is not that of the recorded content")
     return Listed(manifest)
-
-
-def by_key(documents: Iterable[bytes]) -> dict[str, bytes]:
-    """Returns the manifests among `documents` by the digest that each says it has."""
-    return {key[0]: data for data in documents if (key := key_of(data))}
 
 
 def stated(record: Record) -> Container | Origin | None:
@@ -116,25 +111,3 @@ def _load(files: Files, documents: Mapping[str, bytes]) -> Manifest | None:
     if files.count != len(manifest.entries):
         raise RecordError("files.count", f"is not {len(manifest.entries)}")
     return manifest
-
-
-def load(digest: str, documents: Mapping[str, bytes]) -> Manifest:
-    """Returns the manifest with this digest. Raises RecordError where it, or the one that it is
-    told against, is missing or broken."""
-    document = _document(digest, documents)
-    if document.base is None:
-        return document.manifest()
-    base = _document(document.base, documents)
-    if base.base is not None:
-        raise RecordError("base", "is no whole list of files")
-    return document.manifest(base.manifest())
-
-
-def _document(digest: str, documents: Mapping[str, bytes]) -> Document:
-    data = documents.get(digest)
-    if data is None:
-        raise RecordError("", f"the list of files {digest} is missing")
-    document = Document.from_bytes(data)
-    if document.digest != digest:
-        raise RecordError("digest", f"is not {digest}")
-    return document

@@ -3,6 +3,8 @@ docs/formats.md. No I/O."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from sifprov.errors import RecordError
 from sifprov.frozen import dataclass
 from sifprov.listing import Tree
@@ -167,6 +169,39 @@ def key_of(data: bytes) -> tuple[str, str | None] | None:
         return rest[4].decode("ascii"), base.decode("ascii") or None
     except UnicodeDecodeError:
         return None
+
+
+def by_key(documents: Iterable[bytes]) -> dict[str, bytes]:
+    """Returns the manifests among `documents` by the digest that each says it has; of two with the
+    same one, the one that needs no other."""
+    found: dict[str, bytes] = {}
+    for data in documents:
+        key = key_of(data)
+        if key and (key[1] is None or key[0] not in found):
+            found[key[0]] = data
+    return found
+
+
+def load(digest: str, documents: Mapping[str, bytes]) -> Manifest:
+    """Returns the manifest with this digest of `documents`, which are as `by_key` returns them.
+    Raises RecordError where it, or the one that it is told against, is missing or broken."""
+    document = _document(digest, documents)
+    if document.base is None:
+        return document.manifest()
+    base = _document(document.base, documents)
+    if base.base is not None:
+        raise RecordError("base", "is no whole list of files")
+    return document.manifest(base.manifest())
+
+
+def _document(digest: str, documents: Mapping[str, bytes]) -> Document:
+    data = documents.get(digest)
+    if data is None:
+        raise RecordError("", f"the list of files {digest} is missing")
+    document = Document.from_bytes(data)
+    if document.digest != digest:
+        raise RecordError("digest", f"is not {digest}")
+    return document
 
 
 def store(manifest: Manifest, base: Manifest | None = None, spent: int = 0) -> Document:

@@ -1,0 +1,126 @@
+"""Which documents a place needs beside a record, so that the lists of files that it names are at
+hand there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from uuid import UUID
+
+from sifprov.embedded import lineage_objects, open_lineage, read_lineage
+from sifprov.errors import FormatError, RecordError, SifprovError
+from sifprov.model.files import Document, Files, by_key, key_of, load, store
+from sifprov.model.manifest import Manifest
+from sifprov.model.record import Record
+from sifprov.placement import SIDECAR, Place, read_place, read_place_embedded
+from sifprov.records import newest_first
+from sifprov.sif import open_image
+
+# What is unpacked to find earlier lists of files; where that is not enough they are stored again.
+_MAX_UNPACKED = 32 * 1024 * 1024
+
+
+def new_documents(
+    place: Place, record: Record, manifests: Mapping[str, Manifest]
+) -> tuple[bytes, ...]:
+    """Returns the documents that `place` must hold beside `record`: of the `manifests`, by their
+    digest, those that the record names and that are not there yet.
+
+    The content of the record's own container is told against what its newest record there says,
+    where that is shorter. Raises nothing: where the place cannot be read, lists are stored whole.
+    """
+    named = [digest for files in listings(record) if (digest := files.digest)]
+    wanted = {digest: manifests[digest] for digest in named if digest in manifests}
+    if not wanted:
+        return ()
+    own = files.digest if (files := _own(record)) else None
+    try:
+        held, newest = _held(place, record.container, wanted.keys() - {own})
+    except (SifprovError, OSError):
+        held, newest = {}, None
+    made = []
+    for digest, manifest in wanted.items():
+        if _load(digest, held) is None:
+            base, spent = _base(newest, held) if digest == own else (None, 0)
+            made.append(store(manifest, base, spent).to_bytes())
+    return tuple(made)
+
+
+def listings(record: Record) -> Iterator[Files]:
+    """Yields what a record says of lists of files: of its own content and of its containers'."""
+    for it in (record.origin, *record.containers):
+        if it and it.files:
+            yield it.files
+
+
+def _own(record: Record) -> Files | None:
+    it = record.origin or record.itself()
+    return it.files if it else None
+
+
+def _base(newest: str | None, held: Mapping[str, bytes]) -> tuple[Manifest | None, int]:
+    """The whole list that the newest one is, or was told against, and what was told against it so
+    far."""
+    if newest is None or newest not in held:
+        return None, 0
+    try:
+        document = Document.from_bytes(held[newest])
+    except RecordError:
+        return None, 0
+    if document.base is None:
+        return _load(newest, held), 0
+    return _load(document.base, held), document.spent
+
+
+def _load(digest: str, held: Mapping[str, bytes]) -> Manifest | None:
+    try:
+        return load(digest, held)
+    except RecordError:
+        return None
+
+
+def _held(
+    place: Place, container: UUID, others: Iterable[str]
+) -> tuple[dict[str, bytes], str | None]:
+    """Lists of files that a place holds: at least the one that the newest record of `container`
+    names, with its base, and `others`, as far as they are there; and the digest of that one."""
+    if not os.path.lexists(place.path):
+        return {}, None
+    if place.kind == SIDECAR:
+        stored = reversed(read_place(place, container))
+        newest = _newest((s.record for s in stored if s.record), container)
+        return by_key(read_place_embedded(place).documents.values()), newest
+    with open_image(place.path) as (file, image):
+        newest = _newest(newest_first(file, image), container)
+        objects = [partial(read_lineage, file, item) for item in lineage_objects(image)]
+        return _search(objects, {*others, *([newest] if newest else ())}), newest
+
+
+def _newest(records: Iterable[Record], container: UUID) -> str | None:
+    """The digest of the list that the first of `records` which tells the container's content
+    names."""
+    for record in records:
+        if record.container == container and (record.origin or record.itself()):
+            files = _own(record)
+            return files.digest if files else None
+    return None
+
+
+def _search(objects: Iterable[Callable[[], bytes]], needed: set[str]) -> dict[str, bytes]:
+    """The lists of files in objects of lineage, until those that are `needed` are among them, and
+    what they were told against."""
+    found: dict[str, bytes] = {}
+    room = _MAX_UNPACKED
+    for read in objects:
+        if not needed:
+            break
+        try:
+            documents = open_lineage(read(), room)
+        except (FormatError, RecordError):
+            continue
+        room -= sum(map(len, documents.values()))
+        found = {**by_key(documents.values()), **found}
+        bases = {key[1] for d in needed & found.keys() if (key := key_of(found[d]))}
+        needed = {d for d in needed | bases if d and d not in found}
+    return found
