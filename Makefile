@@ -113,6 +113,12 @@ bench-space: setup ## what a container costs in bytes, and making it in time
 	$(call step,space benchmark)
 	@$(BIN)/python -m tests.bench.bench_space
 
+.PHONY: docs
+docs: setup ## build the documentation as a site, in build/site
+	$(call step,documentation)
+	@$(BIN)/python tools/command-reference > docs/commands.md
+	@$(BIN)/mkdocs build && echo build/site/index.html
+
 .PHONY: format
 format: setup ## format the Python and Go sources
 	@$(BIN)/ruff format .
