@@ -35,7 +35,16 @@ from sifprov.locate import Found
 from sifprov.model.annotation import make as make_annotation
 from sifprov.model.canonical import Json
 from sifprov.model.fact import Fact
-from sifprov.model.record import ANNOTATE, NOT_STARTED, SIGNALED, UNKNOWN, Record, Replay
+from sifprov.model.files import Files
+from sifprov.model.record import (
+    ANNOTATE,
+    NOT_STARTED,
+    SIGNALED,
+    UNKNOWN,
+    Origin,
+    Record,
+    Replay,
+)
 from sifprov.model.request import parse_end, parse_request
 from sifprov.plan import Plan
 from sifprov.pluginadmin.payload import site_log_of, write_config
@@ -43,19 +52,21 @@ from sifprov.rerun import Verdict
 from sifprov.runtime.find import Runtime
 from sifprov.trail import read_trail
 
+SHA256 = "sha256:" + "5" * 64
 FORMATS = (FOLDER.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
 NAMES = {
     "record", "capture-request", "plugin-config", "trail", "rerun", "spool", "plugin-status",
-    "layout", "log", "bundle", "compare", "data-info", "data-ls", "diff", "doctor", "flush", "site-log",
+    "layout", "log", "bundle", "compare", "data-info", "data-ls", "diff", "doctor", "files",
+    "flush", "site-log",
 }  # fmt: skip
 
 
 # Fields that are absent where there is nothing to say.
 OPTIONAL = {
-    "changed",
     "annotates",
     "annotation",
     "facts",
+    "files",
     "folders",
     "marks",
     "metadata",
@@ -94,7 +105,8 @@ def test_each_is_valid_and_strict(name: str) -> None:
         if node.get("type") != "object" or not isinstance(node.get("properties"), dict):
             continue
         assert node["additionalProperties"] is False
-        assert sorted(node["required"]) == sorted(set(node["properties"]) - OPTIONAL)
+        required, fields = set(node["required"]), set(node["properties"])
+        assert fields - OPTIONAL <= required <= fields
         for field, its in node["properties"].items():
             assert its.get("description"), f"{name}: {field} is not described"
 
@@ -124,6 +136,16 @@ RECORDS = {
         ),
         containers=(
             replace(container("input", None, "x"), marks=("changed-outside", "provisional")),
+        ),
+    ),
+    "files": replace(
+        origin_record(),
+        origin=Origin(
+            "/d", TREE, Files(lines=(b"d 755 - - \xff", b"f 4600 3 " + b"0" * 64 + b" \xff/a"))
+        ),
+        containers=(
+            replace(container("input", None, "x"), files=Files(count=9, digest=SHA256)),
+            replace(container("input", None, "y"), files=Files(reason="too many\udc80")),
         ),
     ),
     "annotated run": replace(
