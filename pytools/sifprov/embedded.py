@@ -9,15 +9,16 @@ the records name (model/files.py) are among them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import BinaryIO
 
 from sifprov.bundle import MAX_BYTES, MAX_OBJECT, MAX_RECORDS, pack, unpack
 from sifprov.errors import FormatError, RecordError
 from sifprov.frozen import dataclass
-from sifprov.groups import is_lineage
+from sifprov.groups import is_files, is_lineage
 from sifprov.model.canonical import record_digest
+from sifprov.model.files import key_of
 from sifprov.sif import Descriptor, Image, read_object
 
 SCHEMA = "sifprov.lineage/1"
@@ -27,6 +28,8 @@ MAX_DOCUMENT = 16 * 1024 * 1024
 MAX_TOTAL = 512 * 1024 * 1024
 MAX_DOCUMENTS = 1 << 20
 MAX_EMBEDDED = 64 * 1024 * 1024
+# So little is packed in no time.
+_SMALL = 1024 * 1024
 _MARK = b'"schema":"' + SCHEMA.encode("ascii") + b'"'
 _LINKS = (b'"previous":"', b'"record":"')
 _DIGEST = b'"digest":"'
@@ -56,50 +59,122 @@ class Embedded:
 NOTHING = Embedded({})
 
 
+def is_embedded(item: Descriptor) -> bool:
+    """Whether an object goes by the name of lineage or of a list of files: what a record names."""
+    return is_lineage(item) or is_files(item)
+
+
+def embedded_objects(image: Image) -> list[Descriptor]:
+    """Returns the objects that may hold what records name, the newest first."""
+    return sorted(filter(is_embedded, image.descriptors), key=lambda d: -d.offset)
+
+
+class Lineage:
+    """Documents that a run embeds, the nearest ancestors' first, by the SHA-256 of their bytes.
+
+    `roots` are the record digests that they were gathered for; `reason` says why some are left out.
+    `own` are more of them, which are known at the end only. What was packed, and which documents a
+    place held, is remembered, so that it can be prepared while the application runs.
+    """
+
+    def __init__(
+        self,
+        documents: Mapping[str, bytes],
+        roots: frozenset[str] = frozenset(),
+        reason: str | None = None,
+    ) -> None:
+        self.documents, self.roots, self.reason = documents, roots, reason
+        self.own: tuple[bytes, ...] = ()
+        self._packed: dict[tuple[str, ...], list[bytes]] = {}
+        self._held: dict[Hashable, Collection[str]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to embed."""
+        return bool(self.documents or self.own)
+
+    def beside(self, own: Iterable[bytes]) -> Lineage:
+        """Returns the same with these documents, each of at most MAX_DOCUMENT bytes, as `own`."""
+        made = Lineage(self.documents, self.roots, self.reason)
+        made.own, made._packed, made._held = tuple(own), self._packed, self._held
+        return made
+
+    def all(self) -> Iterator[bytes]:
+        """Yields all documents."""
+        yield from self.own
+        yield from self.documents.values()
+
+    def objects(self, held: Collection[str] = ()) -> list[bytes]:
+        """Returns the objects of lineage that hold all but what is `held`; mostly one, or none."""
+        new = tuple(digest for digest in self.documents if digest not in held)
+        own = [data for data in self.own if record_digest(data) not in held]
+        few = [self.documents[digest] for digest in new]
+        if own and sum(map(len, few)) <= _SMALL:
+            return pack_lineage([*own, *few])
+        if new not in self._packed:
+            self._packed[new] = pack_lineage(few)
+        return [*pack_lineage(own), *self._packed[new]]
+
+    def held(self, place: Hashable, read: Callable[[], Collection[str]]) -> Collection[str]:
+        """Returns which documents a place holds, by `read` where that was not asked before; `place`
+        is another one whenever something was added."""
+        if place not in self._held:
+            self._held[place] = read()
+        return self._held[place]
+
+
 def read_embedded(file: BinaryIO, image: Image) -> Embedded:
-    """Returns what a container embeds. A broken object comes as an error and hides no other."""
-    return collect((d.id, partial(read_lineage, file, d)) for d in lineage_objects(image))
+    """Returns what a container embeds, and the lists of files that its own records name. A broken
+    object comes as an error and hides no other."""
+    found = ((d.id, d.size, partial(read_documents, file, d)) for d in embedded_objects(image))
+    return collect(found)
+
+
+def read_documents(file: BinaryIO, item: Descriptor, limit: int = MAX_BYTES) -> tuple[bytes, ...]:
+    """Returns the documents of an object that goes by one of these names, none where it is a
+    foreign one. Raises FormatError, RecordError."""
+    if is_files(item):
+        data = read_object(file, item, limit=MAX_DOCUMENT)
+        return (data,) if key_of(data) else ()
+    data = read_lineage(file, item)
+    return open_lineage(data, limit) if data else ()
 
 
 def lineage_objects(image: Image) -> list[Descriptor]:
     """Returns the objects of lineage, the newest first."""
-    return sorted(filter(is_lineage, image.descriptors), key=lambda d: -d.offset)
+    return [d for d in embedded_objects(image) if is_lineage(d)]
 
 
 def read_lineage(file: BinaryIO, item: Descriptor) -> bytes:
-    """Returns an object's bytes, nothing for a foreign one. Raises FormatError."""
+    """Returns the bytes of an object of lineage, nothing for a foreign one. Raises FormatError."""
     data = read_object(file, item, limit=MAX_OBJECT)
     return data if _MARK in data else b""
 
 
-def collect(objects: Iterable[tuple[int, Callable[[], bytes]]]) -> Embedded:
-    """Returns what objects of lineage hold: each comes with its id and what reads it, the newest
-    first."""
+def collect(objects: Iterable[tuple[int, int, Callable[[int], tuple[bytes, ...]]]]) -> Embedded:
+    """Returns what objects hold: each comes with its id, its size and what reads it within a limit,
+    the newest first."""
     documents: dict[str, bytes] = {}
     errors: list[tuple[int, str]] = []
     room, count, stored = MAX_TOTAL, 0, 0
-    for number, read in objects:
+    for number, size, read in objects:
         try:
-            data = read()
-            if not data:
-                continue
-            count, stored = count + 1, stored + len(data)
             if len(documents) > MAX_DOCUMENTS:
                 raise RecordError("", f"behind more than {MAX_DOCUMENTS} documents")
-            found = open_lineage(data, room)
+            pieces = read(min(room, MAX_BYTES))
         except (FormatError, RecordError) as error:
             errors.append((number, str(error)))
             continue
-        room -= sum(map(len, found.values()))
-        # The same bytes, wherever they stand.
-        documents |= found
+        room -= sum(map(len, pieces))
+        if pieces:
+            count, stored = count + 1, stored + size
+        for piece in pieces:
+            documents.setdefault(record_digest(piece), piece)
     return Embedded(documents, tuple(errors), count, stored)
 
 
-def open_lineage(data: bytes, limit: int = MAX_TOTAL) -> dict[str, bytes]:
-    """Returns the documents of one object of lineage by their digests. Raises RecordError."""
-    pieces = unpack(data, SCHEMA, min(limit, MAX_BYTES))
-    return {record_digest(piece): piece for piece in pieces}
+def open_lineage(data: bytes, limit: int = MAX_BYTES) -> tuple[bytes, ...]:
+    """Returns the documents of one object of lineage. Raises RecordError."""
+    return unpack(data, SCHEMA, limit)
 
 
 def is_line(line: bytes) -> bool:
@@ -121,6 +196,11 @@ def pack_lineage(documents: Iterable[bytes]) -> list[bytes]:
         parts[-1].append(data)
         room -= len(data)
     return [pack(part, SCHEMA) for part in parts]
+
+
+def pack_one(documents: Sequence[bytes]) -> bytes:
+    """Returns the one object that holds documents of together MAX_DOCUMENT bytes at most."""
+    return pack(documents, SCHEMA)
 
 
 def links(record: bytes) -> Iterator[str]:

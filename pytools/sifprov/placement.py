@@ -16,13 +16,13 @@ import time
 from functools import partial
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
-from sifprov.embedded import Embedded, read_embedded
+from sifprov.embedded import Embedded, Lineage, read_embedded
 from sifprov.errors import FileError
 from sifprov.frozen import dataclass, replace
 from sifprov.model.record import FOLDER, Container, Record
 from sifprov.model.request import CaptureRequest
 from sifprov.newfile import new_file
-from sifprov.records import Stored, append_record, read_records
+from sifprov.records import Stored, append_record, missing, read_records
 from sifprov.settings import Settings
 from sifprov.sidecar import (
     EXTENSION,
@@ -98,10 +98,25 @@ def is_metadata(image: Image) -> bool:
     return not any(d.partition for d in image.descriptors)
 
 
-def append_to(place: Place, record: Record, *, once: bool = False) -> tuple[Record, str]:
+def prepare(place: Place, lineage: Lineage) -> None:
+    """Packs what of `lineage` a container does not hold yet, so that `append_to` has it ready.
+    Raises nothing."""
+    if not lineage:
+        return
+    try:
+        with open_image(place.path) as (file, image):
+            missing(file, image, lineage)
+    except FileError:
+        lineage.objects()
+
+
+def append_to(
+    place: Place, record: Record, *, once: bool = False, lineage: Lineage | None = None
+) -> tuple[Record, str]:
     """Appends `record` behind the newest one that the place holds of the same container.
 
-    Returns it, and its record digest. `once`: where the place holds a record of the same run for
+    Returns it, and its record digest. What of `lineage` the place does not hold yet comes before it
+    (see `append_record`). `once`: where the place holds a record of the same run for
     the same container, that is returned and nothing is appended. Raises FileError.
     """
     held = partial(same_run, record) if once else None
@@ -111,6 +126,7 @@ def append_to(place: Place, record: Record, *, once: bool = False) -> tuple[Reco
             lambda previous: replace(record, previous=previous),
             of=record.container,
             held=held,
+            lineage=lineage,
         )
     if place.kind == METADATA and not os.path.lexists(place.path):
         _make_metadata(place.path)
@@ -123,7 +139,7 @@ def append_to(place: Place, record: Record, *, once: bool = False) -> tuple[Reco
         return replace(record, previous=previous)
 
     of = record.container if place.kind == METADATA else None
-    return append_record(place.path, build, now=_now(), of=of, held=held)
+    return append_record(place.path, build, now=_now(), of=of, held=held, lineage=lineage)
 
 
 def same_run(one: Record, other: Record) -> bool:

@@ -5,19 +5,30 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import BinaryIO
 from uuid import UUID
 
-from sifprov.embedded import Embedded, read_embedded
+from sifprov.embedded import Embedded, Lineage, read_embedded
 from sifprov.errors import FormatError, RecordError
-from sifprov.frozen import dataclass
-from sifprov.groups import BUNDLE_NAME, OBJECT_NAME, by_offset, is_bundle, open_group
+from sifprov.frozen import dataclass, replace
+from sifprov.groups import (
+    BUNDLE_NAME,
+    LINEAGE_NAME,
+    OBJECT_NAME,
+    by_offset,
+    is_bundle,
+    open_group,
+    stands_with_records,
+)
 from sifprov.model.canonical import record_digest
+from sifprov.model.fact import Fact
 from sifprov.model.record import Record
 from sifprov.room import plan_bundle, read_stored
-from sifprov.sif import DataType, Image, NewObject, append
+from sifprov.sif import DataType, Image, NewObject
 from sifprov.sif.disk import Disk, FileDisk
 from sifprov.sif.merge import Merge
+from sifprov.sif.write import append_all
 
 __all__ = [
     "BUNDLE_NAME",
@@ -34,6 +45,8 @@ __all__ = [
     "speaks_of",
 ]
 
+# The fact that tells of lineage that could not be embedded.
+LINEAGE = "lineage"
 # What is read of one container: bundles of a hostile one would unpack to a thousand times its size.
 MAX_TOTAL = 512 * 1024 * 1024
 
@@ -170,6 +183,7 @@ def append_record(
     now: int,
     of: UUID | None = None,
     held: Callable[[Record], bool] | None = None,
+    lineage: Lineage | None = None,
     disk: Callable[[int], Disk] = FileDisk,
 ) -> tuple[Record, str]:
     """Appends the record that `build` makes of the table and the newest record's digest.
@@ -177,27 +191,70 @@ def append_record(
     Returns it with its record digest. `build` runs under the container's lock, so
     the chain has no forks. When the descriptor table is full, earlier records are bundled.
     `of` names the container whose chain it joins, in a file that holds those of many. A record
-    there that `held` knows is returned instead, and nothing is appended.
+    there that `held` knows is returned instead, and nothing is appended. What of `lineage` is not
+    there yet comes before the record; where the table has no room for it, the record says so.
     Raises FileError; the container then holds the records that it held.
     """
     made: list[tuple[Record, str]] = []
     before_merge: list[str | None] = []
 
-    def make_room(file: BinaryIO, image: Image) -> Merge | None:
+    def make_room(file: BinaryIO, image: Image, slots: int) -> Merge | None:
         before_merge.append(newest_digest(file, image, of))
-        return plan_bundle(file, image)
+        return plan_bundle(file, image, slots)
 
-    def new_object(file: BinaryIO, image: Image) -> NewObject:
+    def new_objects(file: BinaryIO, image: Image) -> list[NewObject]:
         for stored in read_records(file, image, of) if held else ():
             if held and stored.record and held(stored.record):
                 made.append((stored.record, stored.digest))
                 raise _HeldError
         newest = before_merge[0] if before_merge else newest_digest(file, image, of)
-        record = build(image, newest)
+        record, group = build(image, newest), open_group(image)
+        more = missing(file, image, lineage)
+        if len(more) >= len(image.free_slots()):
+            record, more = left_out(record, "the table of objects has no room for it"), []
+        elif lineage is not None and lineage.reason:
+            record = left_out(record, lineage.reason)
         data = record.to_bytes()
         made.append((record, record_digest(data)))
-        return NewObject(DataType.JSON, OBJECT_NAME.encode("ascii"), data, group=open_group(image))
+        objects = [(LINEAGE_NAME, each) for each in more] + [(OBJECT_NAME, data)]
+        return [NewObject(DataType.JSON, n.encode("ascii"), d, group=group) for n, d in objects]
 
+    slots = 1 + (len(lineage.objects()) if lineage else 0)
     with suppress(_HeldError):
-        append(path, new_object, now=now, disk=disk, make_room=make_room)
+        append_all(path, new_objects, now=now, slots=slots, disk=disk, make_room=make_room)
     return made[0]
+
+
+def missing(file: BinaryIO, image: Image, lineage: Lineage | None) -> list[bytes]:
+    """Returns the objects of `lineage` that hold what a container does not hold yet."""
+    if not lineage:
+        return []
+    ours = [(d.offset, d.size) for d in image.descriptors if stands_with_records(d)]
+    key = (image.header.uuid, *ours)
+    return lineage.objects(lineage.held(key, partial(held_digests, file, image)))
+
+
+def held_digests(file: BinaryIO, image: Image) -> set[str]:
+    """Returns the digests of all documents that a container holds: its records, and what it embeds.
+
+    Nothing is parsed, and what cannot be read is passed over.
+    """
+    found = set(read_embedded(file, image).documents)
+    room = MAX_TOTAL
+    for item in reversed(by_offset(image)):
+        with suppress(FormatError, RecordError):
+            pieces = read_stored(file, item)
+            room -= sum(map(len, pieces))
+            if room < 0:
+                break
+            found.update(map(record_digest, pieces))
+    return found
+
+
+def left_out(record: Record, reason: str) -> Record:
+    """Returns a run's record that says why what its inputs carried is not all beside it."""
+    if record.run is None:
+        return record
+    found = {f.name: f for f in (*record.run.facts, Fact(LINEAGE, None, reason=reason))}
+    facts = tuple(found[name] for name in sorted(found))
+    return replace(record, run=replace(record.run, facts=facts))

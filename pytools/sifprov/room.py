@@ -1,4 +1,5 @@
-"""Makes room in a full descriptor table: earlier unsigned records go into one bundle.
+"""Makes room in a full descriptor table: earlier unsigned records go into one bundle, and what
+they embed of their ancestors into one object of lineage, never both into one.
 
 What a signature covers and what is not ours stays where it is. An older bundle is taken in only
 when what it is merged with is as large: so a container with n records is rewritten about log(n)
@@ -7,11 +8,21 @@ times, not n times, and keeps few bundles.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from sifprov.bundle import MAX_BYTES, MAX_OBJECT, MAX_RECORDS, pack, unpack
+from sifprov.embedded import MAX_DOCUMENT, is_embedded, pack_one, read_documents
 from sifprov.errors import FormatError, RecordError
-from sifprov.groups import BUNDLE_NAME, by_offset, is_bundle, signed_groups
+from sifprov.frozen import dataclass
+from sifprov.groups import (
+    BUNDLE_NAME,
+    LINEAGE_NAME,
+    is_bundle,
+    is_lineage,
+    is_ours,
+    signed_groups,
+)
 from sifprov.model.canonical import record_digest
 from sifprov.model.record import SCHEMA
 from sifprov.sif import Descriptor, Image, read_object
@@ -35,26 +46,56 @@ def read_stored(file: BinaryIO, item: Descriptor) -> tuple[bytes, ...]:
     return (data,) if MARK in data else ()
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """Objects that go into one: which they are, which of them hold many documents already, what is
+    in one, and what is made of them, called `name`."""
+
+    name: str
+    has: Callable[[Descriptor], bool]
+    many: Callable[[Descriptor], bool]
+    read: Callable[[BinaryIO, Descriptor], Sequence[bytes]]
+    pack: Callable[[Sequence[bytes]], bytes]
+    most: int
+
+
+_KINDS = (
+    _Kind(BUNDLE_NAME, is_ours, is_bundle, read_stored, pack, MAX_BYTES),
+    _Kind(LINEAGE_NAME, is_embedded, is_lineage, read_documents, pack_one, MAX_DOCUMENT),
+)
+
+
 def plan_bundle(file: BinaryIO, image: Image, slots: int = 1) -> Merge | None:
     """Chooses what to bundle, so that `slots` descriptors more are free; None when it cannot be."""
     signed = signed_groups(image) | {0}
-    candidates = [d for d in by_offset(image) if d.group not in signed]
-    chosen: dict[Descriptor, tuple[bytes, ...]] = {}
+    free = [d for d in image.descriptors if d.group not in signed]
+    # The more there are of a kind, the longer the room will do.
+    for kind in sorted(_KINDS, key=lambda k: -sum(map(k.has, free))):
+        plan = _plan(file, image, [d for d in free if kind.has(d)], kind, slots)
+        if plan:
+            return plan
+    return None
+
+
+def _plan(
+    file: BinaryIO, image: Image, candidates: list[Descriptor], kind: _Kind, slots: int
+) -> Merge | None:
+    chosen: dict[Descriptor, Sequence[bytes]] = {}
     stored = total = count = 0
-    # The records that stand alone, then the bundles from the smallest on.
-    for item in sorted(candidates, key=lambda d: (is_bundle(d), d.size)):
+    # Those that stand alone, then the bundles from the smallest on.
+    for item in sorted(candidates, key=lambda d: (kind.many(d), d.size)):
         enough = len(chosen) > slots and any(can_keep(image.header, d) for d in chosen)
-        if enough and is_bundle(item) and item.size > stored:
+        if enough and kind.many(item) and item.size > stored:
             break
         try:
-            records = read_stored(file, item)
+            pieces = kind.read(file, item)
         except (FormatError, RecordError):
             continue
-        size = sum(map(len, records))
-        if not records or total + size > MAX_BYTES or count + len(records) > MAX_RECORDS:
+        size = sum(map(len, pieces))
+        if not pieces or total + size > kind.most or count + len(pieces) > MAX_RECORDS:
             continue
-        chosen[item] = records
-        stored, total, count = stored + item.size, total + size, count + len(records)
+        chosen[item] = pieces
+        stored, total, count = stored + item.size, total + size, count + len(pieces)
     keep = next((d for d in chosen if can_keep(image.header, d)), None)
     if keep is None or len(chosen) <= slots:
         return None
@@ -63,4 +104,4 @@ def plan_bundle(file: BinaryIO, image: Image, slots: int = 1) -> Merge | None:
         record_digest(r): r for d in sorted(chosen, key=lambda d: d.offset) for r in chosen[d]
     }
     freed = tuple(d for d in chosen if d != keep)
-    return Merge(keep, freed, BUNDLE_NAME.encode("ascii"), pack(list(unique.values())))
+    return Merge(keep, freed, kind.name.encode("ascii"), kind.pack(list(unique.values())))

@@ -100,7 +100,7 @@ def test_hostile_sizes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     path = tmp_path / "all.jsonl"
     add(path)
     length = path.stat().st_size
-    monkeypatch.setattr(sidecar, "MAX_RECORD", length - 2)
+    monkeypatch.setattr(sidecar, "MAX_LINE", length - 2)
     with pytest.raises(FileError, match="line 1 has more than"):
         read_sidecar(str(path))
     monkeypatch.undo()
