@@ -171,3 +171,12 @@ def _merged(own: tuple[Stored, ...], more: tuple[Stored, ...]) -> tuple[Stored, 
     known = {s.digest for s in own if s.digest}
     rest = [s for s in more if s.digest not in known]
     return tuple(heapq.merge(own, rest, key=lambda s: s.record.recorded if s.record else ""))
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """Takes `PATH@ID`, which names a record at a path, apart; without an id that is empty. A name
+    that holds an @ counts as it is where it is there."""
+    path, at, wanted = reference.rpartition("@")
+    if at and not os.path.lexists(reference) and os.path.lexists(path):
+        return path, wanted.lower()
+    return reference, ""

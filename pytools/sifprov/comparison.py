@@ -6,14 +6,17 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
+from functools import partial
 
+from sifprov.carrier import read_carrier, split_reference
 from sifprov.compare import DIFFERS, ONLY_FIRST, ONLY_SECOND, SAME, FileVerdict, compare
 from sifprov.content import Deadline, Entry, Tree, scan_folder
-from sifprov.errors import FileError
-from sifprov.filediff import Content, Difference, look
+from sifprov.errors import FileError, NoRecordError
+from sifprov.filediff import Difference, look
 from sifprov.filesystem.opening import open_container
 from sifprov.frozen import dataclass, replace
-from sifprov.identity import identify
+from sifprov.identity import Identity, identify
+from sifprov.manifests import read_manifest, stated
 from sifprov.partition import scan_partition
 
 __all__ = ["CLOSE", "Comparison", "FileComparison", "Side", "compare_contents"]
@@ -25,13 +28,14 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two that are compared. `open` gives the content of the file at a path of `tree`;
-    `base` is the folder that its mount point is (`Outputs/`), empty for a plain folder."""
+    """One of the two that are compared. `open` gives the content of the file at a path of `tree`,
+    and is None where only a record tells the files; `base` is the folder that its mount point is
+    (`Outputs/`), empty for a plain folder."""
 
     path: str
     digest: str
     tree: Tree
-    open: Callable[[bytes], Iterable[bytes | memoryview]]
+    open: Callable[[bytes], Iterable[bytes | memoryview]] | None
     base: bytes = b""
 
     @property
@@ -84,7 +88,9 @@ def compare_contents(
     lines: int = 10,
     on_step: Callable[[str], None] = lambda text: None,
 ) -> Comparison:
-    """Compares what is at two paths, file by file. Raises FileError, MissingError.
+    """Compares what is at two paths, file by file. `PATH@ID` is what a container held behind the
+    record whose id begins so, as far as that lists its files; their contents are not at hand then.
+    Raises FileError, MissingError, NoRecordError.
 
     Of text files that differ, `lines` lines of the difference are kept. With a `tolerance` T,
     files whose numbers differ by at most T · max(1, |a|, |b|) count as the same.
@@ -122,15 +128,13 @@ def _look(
     a, b = row.first, row.second
     if not (a and b) or a.kind not in "fx" or b.kind not in "fx" or a.value == b.value:
         return None
-    sizes = (a.size or 0, b.size or 0)
+    first, second = left.open, right.open
+    if first is None or second is None:
+        return None
     return look(
-        _content(left, row.path), _content(right, row.path), sizes,
+        partial(first, row.path), partial(second, row.path), (a.size or 0, b.size or 0),
         tolerance=tolerance if a.kind == b.kind else None, lines=lines,
     )  # fmt: skip
-
-
-def _content(side: Side, path: bytes) -> Content:
-    return lambda: side.open(path)
 
 
 def _moved(verdicts: Iterable[FileVerdict]) -> Iterator[tuple[bytes, bytes]]:
@@ -154,6 +158,10 @@ def _moved(verdicts: Iterable[FileVerdict]) -> Iterator[tuple[bytes, bytes]]:
 
 @contextmanager
 def _open(path: str, on_step: Callable[[str], None]) -> Iterator[Side]:
+    recorded = _recorded(path)
+    if recorded:
+        yield recorded
+        return
     on_step(f"reading {path}")
     if os.path.isdir(path):
         tree = scan_folder(path, Deadline())
@@ -162,9 +170,36 @@ def _open(path: str, on_step: Callable[[str], None]) -> Iterator[Side]:
     with open_container(path) as (partition, fs):
         tree = scan_partition(path, partition, Deadline())
         by_path = {node.path: node for node in fs.walk()}
-        declared = identify(path).declaration
-        base = os.fsencode(declared.mount.strip("/") + "/") if declared else b""
+        base = _base(identify(path))
         yield Side(path, tree.digest, tree, lambda name: fs.content(by_path[name]), base)
+
+
+def _recorded(reference: str) -> Side | None:
+    """Returns what `PATH@ID` names; None for a path without an id."""
+    path, wanted = split_reference(reference)
+    if not wanted:
+        return None
+    carrier = read_carrier(path)
+    told = [
+        (record, about)
+        for _, record in carrier.good
+        if str(record.id).startswith(wanted) and (about := stated(record))
+    ]
+    if not told:
+        raise NoRecordError(
+            f"{path}: no record of a run or making whose id begins with {wanted}",
+            hint="'sifprov trail' shows the records and their ids",
+        )
+    listed = read_manifest(carrier, told[-1][1])
+    if listed.manifest is None:
+        raise NoRecordError(f"{reference}: {listed.reason}")
+    tree = listed.manifest.tree
+    return Side(reference, tree.digest, tree, None, _base(carrier.identity))
+
+
+def _base(identity: Identity) -> bytes:
+    declared = identity.declaration
+    return os.fsencode(declared.mount.strip("/") + "/") if declared else b""
 
 
 def below_base(side: Side) -> Side:
@@ -175,8 +210,8 @@ def below_base(side: Side) -> Side:
             entries.append(replace(entry, path=entry.path[len(base) :]))
         elif not base.startswith(entry.path + b"/"):
             return side
-    tree = Tree(tuple(entries), side.tree.changed_ns)
-    return replace(side, tree=tree, open=lambda name: side.open(base + name))
+    tree, opened = Tree(tuple(entries), side.tree.changed_ns), side.open
+    return replace(side, tree=tree, open=opened and (lambda name: opened(base + name)))
 
 
 def _read(folder: str, name: bytes) -> Iterator[bytes]:

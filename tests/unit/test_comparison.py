@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.unit.schemas import problems
 
+from sifprov.carrier import read_carrier
 from sifprov.cli import main
 from sifprov.comparison import Side, below_base
 from sifprov.content import make_tree, plain_entry
@@ -142,6 +143,19 @@ def test_files_beside_the_mount_point_are_not_lost() -> None:
     for beside in (b"x", b"a/x", b"a/bb"):
         whole = side(b"a", b"a/b", b"a/b/c", beside)
         assert below_base(whole) is whole
+
+
+def test_a_record_stands_for_a_content_that_is_gone(folders: tuple[Path, Path]) -> None:
+    a, b = folders
+    first = container(a, "/Inputs")
+    ident = read_carrier(str(first)).good[0][1].id
+    then = f"{first}@{str(ident)[:6].upper()}"
+    assert cli(then, first).return_value == 0
+    found = rows(cli(then, b, "--json"))
+    assert found == {
+        path: {**row, "difference": None} for path, row in rows(cli(a, b, "--json")).items()
+    }
+    assert "no record" in str(cli(f"{first}@ffffff", b).exception)
 
 
 def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:

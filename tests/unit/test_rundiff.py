@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,17 @@ from tests.unit.schemas import problems
 from tests.unit.sifs import OUT, add, container, make_sif, run, run_record
 
 from sifprov.cli import main
+from sifprov.content import Deadline, file_entry, make_tree
 from sifprov.errors import NoRecordError
 from sifprov.model.annotation import make
 from sifprov.model.canonical import Json
 from sifprov.model.container import Container
 from sifprov.model.fact import Fact
+from sifprov.model.files import describe
 from sifprov.model.record import INPUT, SIGNALED, Record, Run
 from sifprov.rundiff import diff_runs, read_run
-from sifprov.rundiff.change import flat
+from sifprov.rundiff.change import Change, flat
+from sifprov.rundiff.containers import name_files
 
 OTHER = "tree-v1:" + "9" * 64
 
@@ -121,6 +125,36 @@ def test_the_same_content_in_another_container_is_the_same(tmp_path: Path) -> No
     moved = with_input(run_record(), path="/else/where.sif", name="where.sif", uuid=OUT)
     first = stored(tmp_path, "a.sif", run_record())
     assert changes(first, stored(tmp_path, "b.sif", moved)) == {}
+
+
+def test_files_that_are_not_the_same_are_named(tmp_path: Path) -> None:
+    def with_files(**files: bytes) -> Record:
+        found = [
+            file_entry(name.encode(), stat.S_IFREG | 0o644, [content], Deadline())
+            for name, content in files.items()
+        ]
+        tree = make_tree(found, 0)
+        return with_input(run_record(), digest=tree.digest, files=describe(tree)[0])
+
+    many = {f"f{n:03}": b"x" for n in range(9)}
+    first = stored(tmp_path, "a.sif", with_files(**many, a=b"1", gone=b"22"))
+    second = stored(tmp_path, "b.sif", with_files(**many, a=b"2", new=b"333"))
+    found = changes(first, second)["inputs"]
+    one, other = found["/a"]
+    assert one.startswith("1 B (6b86b273") and other.startswith("1 B (d4735e3a")
+    assert found["/gone"][1] is None and found["/new"][0] is None
+    assert found["/new"][1].startswith("3 B (")
+    assert set(found) == {"/mnt", "/a", "/gone", "/new"}
+
+
+def test_of_many_files_the_first_are_named() -> None:
+    trees = [
+        make_tree([file_entry(b"%04d" % n, stat.S_IFREG, [c], Deadline()) for n in range(80)], 0)
+        for c in (b"1", b"2")
+    ]
+    rows = list(name_files(trees[0], trees[1]))
+    assert len(rows) == 51
+    assert rows[-1] == Change("30 more files", None, None)
 
 
 def test_an_unknown_content_is_not_called_the_same(tmp_path: Path) -> None:

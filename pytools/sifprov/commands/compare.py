@@ -33,8 +33,8 @@ _KINDS = {
 
 
 @click.command("compare")
-@click.argument("first", metavar="A", type=click.Path(exists=True))
-@click.argument("second", metavar="B", type=click.Path(exists=True))
+@click.argument("first", metavar="A[@ID]")
+@click.argument("second", metavar="B[@ID]")
 @click.option(
     "--tolerance", metavar="T",
     help="Numbers that differ by at most T · max(1, |a|, |b|) count as the same, as in 1e-6.",
@@ -57,7 +57,8 @@ def command(
 ) -> int:
     """Compare the files of two data containers: which are the same, differ, or are only in one.
 
-    A and B are data containers or plain folders. Where their mount points are not the same, files
+    A and B are data containers or plain folders; A@ID is what A held behind the record whose id
+    begins with ID, of which only the list of files is known. Where their mount points are not the same, files
     are compared by their paths below them. Of tables and other text that differs in numbers alone,
     the numbers are compared; of other text, lines. The exit code is 0 when all is the same, else 1.
 

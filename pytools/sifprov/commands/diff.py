@@ -88,7 +88,9 @@ def _lines(found: Diff) -> Iterator[str]:
 def _changes(topic: Topic) -> Iterator[str]:
     for one in topic.changes:
         what, a, b = _short(one.what), one.first, one.second
-        if a is None:
+        if a is None and b is None:
+            yield f"    {what}"
+        elif a is None:
             yield f"    {what}: only in the second: {_short(b or '')}"
         elif b is None:
             yield f"    {what}: only in the first: {_short(a)}"

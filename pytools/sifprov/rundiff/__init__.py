@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
-from sifprov.carrier import Carrier, elsewhere, read_carrier
+from sifprov.carrier import Carrier, elsewhere, read_carrier, split_reference
 from sifprov.errors import NoRecordError
 from sifprov.frozen import dataclass
+from sifprov.listing import Tree
+from sifprov.manifests import read_manifest
 from sifprov.model.annotation import Annotation
+from sifprov.model.container import Container
 from sifprov.model.record import APPLICATION, INPUT, OUTPUT, Record, Run
 from sifprov.model.timestamp import to_ns
 from sifprov.rundiff.change import DIFFERS, SAME, SHOWN, UNKNOWN, Change, Topic
@@ -60,7 +61,7 @@ def read_run(reference: str, metadata: str = "", *, before: int = 0) -> Recorded
 
     `metadata` names a place that holds records of many.
     """
-    path, wanted = _split(reference)
+    path, wanted = split_reference(reference)
     carrier = read_carrier(path, elsewhere(metadata))
     runs = [
         Recorded(
@@ -79,14 +80,6 @@ def read_run(reference: str, metadata: str = "", *, before: int = 0) -> Recorded
     return runs[-1 - before]
 
 
-def _split(reference: str) -> tuple[str, str]:
-    """Takes `PATH@ID` apart; a name that holds an @ counts as it is where it is there."""
-    path, at, wanted = reference.rpartition("@")
-    if at and not os.path.lexists(reference) and os.path.lexists(path):
-        return path, wanted.lower()
-    return reference, ""
-
-
 def _words(carrier: Carrier, record: Record, digest: str) -> tuple[Annotation, ...]:
     later = [r for _, r in carrier.good if r.annotates and r.annotates.record == digest]
     return tuple(r.annotation for r in (record, *later) if r.annotation)
@@ -96,17 +89,26 @@ def diff_runs(first: Recorded, second: Recorded) -> Diff:
     """Compares two runs."""
     a, b = first.record, second.record
     x, y = first.run, second.run
+
+    def containers(name: str, role: str) -> Topic:
+        return compare_containers(name, a.with_role(role), b.with_role(role), trees)
+
+    def trees(one: Container, other: Container) -> tuple[Tree, Tree] | None:
+        left = read_manifest(first.carrier, one).manifest
+        right = read_manifest(second.carrier, other).manifest
+        return (left.tree, right.tree) if left and right else None
+
     return Diff(
         first,
         second,
         (
-            compare_containers("application", a.with_role(APPLICATION), b.with_role(APPLICATION)),
-            compare_containers("inputs", a.with_role(INPUT), b.with_role(INPUT)),
+            containers("application", APPLICATION),
+            containers("inputs", INPUT),
             command_line(x, y),
             environment(x, y),
             platform(x, y),
             outcome(x, y),
-            compare_containers("results", a.with_role(OUTPUT), b.with_role(OUTPUT)),
+            containers("results", OUTPUT),
             resources(x, y),
             circumstances(a, b, first.words, second.words),
         ),
