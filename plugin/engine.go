@@ -154,19 +154,9 @@ func (v engineView) markInputs(addRO bool) (entries []bindEntry, use func()) {
 			e.ROAdded = true
 		}
 		e.RO = wroteRO || e.ROAdded
-		e.Changed = changedAt(b.text("Source"))
 		entries = append(entries, e)
 	}
 	return entries, func() { list.Set(marked) }
-}
-
-// changedAt returns a file's ctime; "" where it is not to be had. Mounting the file changes it.
-func changedAt(path string) string {
-	var status syscall.Stat_t
-	if syscall.Stat(path, &status) != nil {
-		return ""
-	}
-	return timestamp(time.Unix(status.Ctim.Unix()))
 }
 
 // gather returns what the command-line process knows of the run, and a function that puts the

@@ -26,7 +26,6 @@ type bindEntry struct {
 	ID          *string `json:"id"`
 	RO          bool    `json:"ro"`
 	ROAdded     bool    `json:"ro_added"`
-	Changed     string  `json:"changed,omitempty"` // the file's ctime before the run
 }
 
 // imageEntry is one image of the runtime's own list.

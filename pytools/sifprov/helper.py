@@ -127,7 +127,7 @@ def _record(
     waiter = threading.Thread(target=wait_for_end, daemon=True)
     waiter.start()
     settings = load_or_default({**os.environ, **dict(request.variables)})
-    started = capture.begin(request, deadline, settings=settings) if touches else None
+    started = capture.begin(request, deadline, settings=settings, ahead=True) if touches else None
     waiter.join()
     how = parse_end(lines[-1]) if lines else LOST
     if how.ended is None and len(lines) < 2:

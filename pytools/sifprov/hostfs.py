@@ -12,6 +12,9 @@ import os
 _WITH_CTIME = frozenset(
     (b"ext2", b"ext3", b"ext4", b"xfs", b"btrfs", b"zfs", b"f2fs", b"bcachefs", b"overlay")
 )
+# How far back a ctime lies that a further write is sure to change: in the same tick of the clock it
+# would not, and fuse2fs counts in seconds.
+RACY_NS = 2_000_000_000
 # Locks work there too. A write through a mapping changes no ctime on tmpfs.
 _LOCAL = _WITH_CTIME | {b"tmpfs"}
 

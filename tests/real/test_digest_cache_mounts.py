@@ -17,15 +17,13 @@ pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="mounting needs root")
 # In a mount namespace of its own: whatever happens, nothing stays mounted.
 BEGINNING = """
 import mmap, os, subprocess, sys, time
-from sifprov import content, digestcache
+from sifprov import content, digestcache, readahead
 from sifprov.content import Deadline, scan_folder
 from sifprov.digestcache import DigestCache
 from sifprov.identity import identify
 from sifprov.settings import Settings
 
-digestcache.RACY_NS = 50_000_000
-# A busy machine takes its time to unmount.
-digestcache.UNMOUNT_NS = 3_000_000_000
+digestcache.RACY_NS = readahead.RACY_NS = 50_000_000
 path, point, home = sys.argv[1:]
 part = identify(path).partition
 large = f"{point}/Outputs/large"
@@ -45,34 +43,39 @@ def mount(*options):
 def umount():
     subprocess.run(["umount", point], check=True)
 
-def scan(before, **settings):
-    "What the helper finds, and which files it opened for that."
+def begin(**settings):
+    "The first half of a run that begins now and mounts the container."
+    began = time.time_ns()
+    mount()
     cache = DigestCache(Settings(**settings), {"HOME": home})
-    found = cache.changing(path, part, Deadline(), mount=point, before_ns=before)
-    cache.settle(live=True)
+    cache.ahead(path, part, Deadline(), began)
+    for ahead in cache._ahead.values():
+        ahead.join()
+    return cache
+
+def end(cache):
+    "Which files were opened at its end."
+    found = cache.changing(path, part, Deadline(), mount=point)
     names = sorted(opened)
     opened.clear()
     truth = scan_folder(point, Deadline())
     opened.clear()
     assert found == truth, (found.digest, truth.digest)
+    umount()
     return names
 
 def run(change):
-    "A run that makes a change; which files were opened after it."
-    before = os.stat(path).st_ctime_ns
-    mount()
+    cache = begin()
     change()
     time.sleep(0.1)
-    names = scan(before)
-    umount()
-    return names
+    return end(cache)
 
 def write(name, text="x"):
     with open(f"{point}/Outputs/{name}", "w") as file:
         file.write(text)
 
 everything = [b"large", b"small"]
-assert run(lambda: None) == everything
+time.sleep(0.1)
 """
 
 
@@ -94,19 +97,23 @@ def in_namespace(tmp_path: Path, script: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_unchanged_files_are_not_opened(tmp_path: Path) -> None:
+def test_what_a_run_leaves_alone_is_not_opened_at_its_end(tmp_path: Path) -> None:
     in_namespace(
         tmp_path,
         """
+assert run(lambda: None) == []
 assert run(lambda: write("new")) == [b"new"]
 assert run(lambda: os.rename(f"{point}/Outputs/new", f"{point}/Outputs/newer")) == [b"newer"]
 assert run(lambda: os.chmod(large, 0o755)) == [b"large"]
-assert run(lambda: None) == []
-before = os.stat(path).st_ctime_ns
+assert end(begin(digest="full")) == sorted([*everything, b"newer"])
+# Of a mount that another run began, nobody knows what its journal held.
 mount()
-assert scan(before, digest="full") == sorted([*everything, b"newer"])
-assert scan(None) == sorted([*everything, b"newer"])
-umount()
+time.sleep(1.1)
+began = time.time_ns()
+cache = DigestCache(Settings(), {"HOME": home})
+cache.ahead(path, part, Deadline(), began)
+time.sleep(0.2)
+assert end(cache) == sorted([*everything, b"newer"])
 """,
     )
 
@@ -155,32 +162,44 @@ def test_a_mapping_that_was_dirty_before_is_noticed(tmp_path: Path) -> None:
     in_namespace(
         tmp_path,
         """
-before = os.stat(path).st_ctime_ns
+began = time.time_ns()
 mount()
 with open(large, "r+b") as file, mmap.mmap(file.fileno(), 0) as view:
     view[0] ^= 1
     time.sleep(0.1)
-    assert scan(before) == [b"large"]
-    assert scan(before) == []
+    cache = DigestCache(Settings(), {"HOME": home})
+    cache.ahead(path, part, Deadline(), began)
+    (ahead,) = cache._ahead.values()
+    ahead.join()
     view[1] ^= 1
-    assert scan(before) == [b"large"]
-umount()
+assert end(cache) == [b"large"]
 """,
     )
 
 
-def test_a_write_past_the_file_system_is_noticed(tmp_path: Path) -> None:
+def test_a_write_past_the_file_system_at_once_is_noticed(tmp_path: Path) -> None:
     in_namespace(
         tmp_path,
         """
-time.sleep(1.1 * digestcache.UNMOUNT_NS / 1e9)
-status = os.stat(path)
-with open(path, "r+b", buffering=0) as file:
-    at = part.offset + part.size // 2
-    byte = os.pread(file.fileno(), 1, at)
-    os.pwrite(file.fileno(), bytes([byte[0] ^ 1]), at)
-os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-assert run(lambda: None) == everything
+def digest():
+    cache = begin()
+    found = cache.changing(path, part, Deadline(), mount=point).digest
+    umount()
+    return found
+
+def overwrite():
+    status = os.stat(path)
+    with open(path, "r+b", buffering=0) as file:
+        at = part.offset + part.size // 2
+        byte = os.pread(file.fileno(), 1, at)
+        os.pwrite(file.fileno(), bytes([byte[0] ^ 1]), at)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+seen = [digest()]
+for _ in range(3):
+    overwrite()
+    seen.append(digest())
+assert seen[0] != seen[1] and seen[2:] == seen[:2], seen
 """,
     )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from sifprov import digestcache, digeststore, hostfs
-from sifprov.content import Deadline, FileState, Known, TooLateError, Tree
+from sifprov.content import Deadline, Known, TooLateError, Tree
 from sifprov.create import create_data
 from sifprov.digestcache import DigestCache
 from sifprov.digeststore import NAME, Store
@@ -294,19 +294,20 @@ def test_the_database_is_the_users_alone(bench: Bench) -> None:
     assert cache_folder({"HOME": "/h", "XDG_CACHE_HOME": "x"}) == "/h/.cache/sifprov"
 
 
-def test_sqlite_is_not_loaded_for_small_containers(bench: Bench) -> None:
+def test_what_small_containers_do_not_need_is_not_loaded(bench: Bench) -> None:
     code = (
         "import sys; from sifprov.digestcache import DigestCache; from sifprov.settings import *\n"
         "from sifprov.content import Deadline; from sifprov.identity import identify\n"
         "p = sys.argv[1]; c = DigestCache(Settings(), {'HOME': sys.argv[2]})\n"
-        "c.tree(p, identify(p).partition, Deadline()); c.save(); c.settle(live=True)\n"
-        "print('sqlite3' in sys.modules, 'ctypes' in sys.modules)"
+        "c.tree(p, identify(p).partition, Deadline()); c.save()\n"
+        "c.ahead(p, identify(p).partition, Deadline(), 0)\n"
+        "print(*({'sqlite3', 'sifprov.readahead'} & sys.modules.keys()))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, bench.path, bench.home],
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
-    assert done.stdout == "False False\n"
+    assert done.stdout == "\n"
 
 
 def test_the_kinds_of_file_systems() -> None:
@@ -326,116 +327,6 @@ def test_a_container_on_a_network_is_always_read(
     bench.tree()
     bench.tree()
     assert bench.reads() == 2
-
-
-class Inside:
-    """The files of a writable container, as runs find them."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-
-    def run(self, *, live: bool = False, before: int | None = -1) -> Tree:
-        """What a run finds after it; `before`: the ctime before it, by default the present one."""
-        cache = self.bench.cache()
-        before = self.bench.path.stat().st_ctime_ns if before == -1 else before
-        found = cache.changing(
-            str(self.bench.path), self.bench.partition, Deadline(), mount=None, before_ns=before
-        )
-        cache.settle(live=live)
-        return found
-
-
-@pytest.fixture
-def content_reads(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The paths of the files inside that were read."""
-    from sifprov.filesystem.ext3 import Ext3
-
-    seen: list[bytes] = []
-    content = Ext3.content
-
-    def noting(self: Ext3, file: object) -> object:
-        seen.append(file.path)  # type: ignore[attr-defined]
-        return content(self, file)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Ext3, "content", noting)
-    return seen
-
-
-def test_unchanged_files_of_a_writable_container_are_not_read_again(
-    bench: Bench, content_reads: list[bytes]
-) -> None:
-    inside = Inside(bench)
-    first = inside.run()
-    assert content_reads == [b"in/other", b"in/plain"]
-    content_reads.clear()
-    assert inside.run() == first
-    assert content_reads == []
-    assert inside.run(live=True) == first
-    assert content_reads == []
-
-
-@pytest.mark.parametrize("change", [by_dd, by_dd_with_its_times_set_back, by_debugfs])
-def test_who_writes_past_the_file_system_is_noticed(
-    bench: Bench, content_reads: list[bytes], change: Callable[[Bench], None]
-) -> None:
-    inside = Inside(bench)
-    before = inside.run()
-    change(bench)
-    truth = bench.truth()
-    content_reads.clear()
-    assert inside.run().digest == truth != before.digest
-    assert b"in/other" in content_reads
-
-
-def test_after_an_unmount_that_took_its_time_everything_is_read(
-    bench: Bench, content_reads: list[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(digestcache, "UNMOUNT_NS", 10_000_000)
-    inside = Inside(bench)
-    inside.run(live=True)
-    time.sleep(0.1)
-    os.utime(bench.path)
-    content_reads.clear()
-    inside.run(live=True)
-    assert len(content_reads) == 2
-
-
-def test_where_nobody_looked_before_the_run_everything_is_read(
-    bench: Bench, content_reads: list[bytes]
-) -> None:
-    inside = Inside(bench)
-    inside.run()
-    content_reads.clear()
-    inside.run(before=None)
-    assert len(content_reads) == 2
-
-
-def test_a_copy_of_a_container_has_entries_of_its_own(
-    bench: Bench, content_reads: list[bytes]
-) -> None:
-    Inside(bench).run()
-    by_its_copy(bench)
-    truth = bench.truth()
-    content_reads.clear()
-    assert Inside(bench).run(before=0).digest == truth
-    assert len(content_reads) == 2
-
-
-STATES = {FileState(n, n, -n, n): bytes([n]) * 32 for n in range(5)}
-
-
-def test_stored_files_come_back_and_hold_up_to_their_limit() -> None:
-    files = digestcache._Files(10**18)
-    for state, value in STATES.items():
-        files.keep(state, value.hex())
-    stored = files.pack(1000)
-    for before, known in ((1000, True), (1001, False)):
-        again = digestcache._Files(0)
-        again.unpack(stored, before)
-        found = [again.find(state) for state in STATES]
-        assert found == [v.hex() if known else None for v in STATES.values()]
-    digestcache._Files(0).unpack(stored[:-1], 0)
-    digestcache._Files(0).unpack(b"", 0)
 
 
 @pytest.mark.parametrize("garbage", [b"", b"SQLite format 3\0" + bytes(100), b"x" * 9000])

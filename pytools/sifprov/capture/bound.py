@@ -23,7 +23,6 @@ from sifprov.model.record import (
 )
 from sifprov.model.redact import redact_text
 from sifprov.model.request import Bind, CaptureEnd, CaptureRequest
-from sifprov.model.timestamp import to_ns
 from sifprov.runtime.mounts import find_mount
 from sifprov.sif import FsType
 from sifprov.survivors import after_the_run, named, still_held
@@ -32,8 +31,7 @@ from sifprov.survivors import after_the_run, named, still_held
 @dataclass(frozen=True)
 class Bound:
     """A data container that a run binds, as the `place`-th. `tree` is its content where that is
-    already known, `led` where its image-src leads, `before_ns` the file's ctime before the run
-    where that is known, `held` who still writes into it after the run.
+    already known, `led` where its image-src leads, `held` who still writes into it after the run.
     `outside`: its content was changed before the run, by no recorded one."""
 
     bind: Bind
@@ -43,7 +41,6 @@ class Bound:
     tree: Tree | Known | None = None
     reason: str | None = None
     led: Verdict | None = None
-    before_ns: int | None = None
     held: str | None = None
     outside: bool = False
 
@@ -69,20 +66,7 @@ def bind_container(request: CaptureRequest, place: int, bind: Bind) -> Bound:
     # A sealed container cannot be written, however it was bound, and whatever role it declares.
     if identity.partition and identity.partition.fs == FsType.SQUASHFS:
         writable = False
-    return Bound(
-        bind, place, writable, identity, before_ns=_before(path, bind.changed, request.started)
-    )
-
-
-def _before(path: str, told: str | None, started: str) -> int | None:
-    """The file's ctime before the run; None where it may already be that of its mounting."""
-    if told:
-        return to_ns(told)
-    try:
-        changed = os.stat(path).st_ctime_ns
-    except OSError:
-        return None
-    return changed if changed < to_ns(started) else None
+    return Bound(bind, place, writable, identity)
 
 
 def application(path: str, deadline: Deadline, cache: DigestCache) -> Container:
@@ -128,13 +112,7 @@ def with_content(
     try:
         tree: Tree | Known
         if bound.writable:
-            tree = cache.changing(
-                identity.path,
-                identity.partition,
-                deadline,
-                mount=point,
-                before_ns=bound.before_ns,
-            )
+            tree = cache.changing(identity.path, identity.partition, deadline, mount=point)
         else:
             tree = cache.tree(identity.path, identity.partition, deadline)
     except TooLateError:

@@ -74,11 +74,12 @@ def begin(
     *,
     trees: Mapping[str, Tree] | None = None,
     settings: Settings | None = None,
+    ahead: bool = False,
 ) -> Started:
     """Reads the identity of every container of a run, and the content of the read-only ones.
 
     `trees` holds, by path, the content of containers that were read just now; `settings` are by
-    default the user's.
+    default the user's. `ahead`: what is to be written is read too, while the application runs.
     """
     settings = settings or load_or_default()
     cache = DigestCache(settings)
@@ -108,6 +109,10 @@ def begin(
         digest = as_then.digest if as_then else None
         outside = changed_outside(bound.identity, digest, began, metadata)
         data.append(replace(bound, outside=outside))
+    for bound in data:
+        partition = bound.identity.partition
+        if ahead and bound.writable and partition:
+            cache.ahead(bound.identity.path, partition, deadline, began)
     facts = early(request, host=settings.host)
     return Started(request, app, tuple(data), settings, cache, facts)
 
@@ -140,7 +145,6 @@ def finish(
     metadata = metadata_of(request, started.settings)
     folders = folder_outputs(request, end, metadata, deadline, late=late)
     if OUTPUT not in roles and not folders:
-        started.cache.settle(live=live)
         return Finished((), data)
     containers = tuple(data_container(b, role) for b, role in zip(data, roles, strict=True))
     containers += folders
@@ -171,7 +175,6 @@ def finish(
     )
     # When the runtime was killed there may be nobody to read them.
     told = data if end.outcome != UNKNOWN else ()
-    started.cache.settle(live=live)
     warnings = [text for b in told if (text := warning(b))]
     return Finished(written, data, (*warnings, *word_problems(request)))
 

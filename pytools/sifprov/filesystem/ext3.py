@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pyext2fs.inodes import ROOT, InodeReader, Stat
-from pyext2fs.superblock import read_superblock
+from pyext2fs.superblock import INCOMPAT_RECOVER, read_superblock
 from sifprov.errors import FileError
 from sifprov.filesystem import CorruptImageError, FileSystem, Node, check_names, check_type
 from sifprov.sif import Partition
@@ -27,13 +27,14 @@ _CHUNK = 1 << 20
 class Ext3(FileSystem):
     """The ext3 `partition` of the SIF at `path`, open from `with` to its end.
 
-    A journal that waits is refused: without its changes the tree would be one that never was.
+    A journal that waits is refused: without its changes the tree would be one that never was;
+    unless it is known to be `mounted`, which empties it, and what changes meanwhile does not count.
     """
 
     threads = True
 
-    def __init__(self, path: str, partition: Partition) -> None:
-        self._path, self._partition = path, partition
+    def __init__(self, path: str, partition: Partition, *, mounted: bool = False) -> None:
+        self._path, self._partition, self._mounted = path, partition, mounted
         self._closing = ExitStack()
 
     def __enter__(self) -> Ext3:
@@ -41,6 +42,8 @@ class Ext3(FileSystem):
             self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
             stack.callback(os.close, self._fd)
             superblock = read_superblock(self._fd, self._partition.offset)
+            if self._mounted:
+                superblock = superblock._replace(incompat=superblock.incompat & ~INCOMPAT_RECOVER)
             if superblock.needs_recovery:
                 raise FileError(
                     f"{self._path}: its file system is in use, or was not unmounted",
@@ -50,7 +53,7 @@ class Ext3(FileSystem):
                 raise CorruptImageError("the file system is larger than its partition")
             self._source: InodeReader | _ByDebugfs
             if superblock.plain_ext3:
-                self._source = InodeReader(self._fd, self._partition.offset)
+                self._source = InodeReader(self._fd, self._partition.offset, mounted=self._mounted)
             else:
                 from pyext2fs.debugfs import Debugfs
 
@@ -69,6 +72,10 @@ class Ext3(FileSystem):
         trace: TracebackType | None,
     ) -> None:
         self._closing.__exit__(kind, error, trace)
+
+    def fileno(self) -> int:
+        """The descriptor of the open file."""
+        return self._fd
 
     @property
     def root(self) -> Node:

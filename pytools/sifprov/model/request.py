@@ -22,9 +22,7 @@ _ONLY_THE_PLUGINS: dict[str, Json] = {"usage": 0, "type": 0}
 
 @dataclass(frozen=True)
 class Bind:
-    """One image bound into the application's file system. `id` chooses a data object by its id.
-
-    `changed` is the file's ctime before the run, where somebody looked."""
+    """One image bound into the application's file system. `id` chooses a data object by its id."""
 
     source: str
     destination: str
@@ -32,7 +30,6 @@ class Bind:
     id: str | None
     read_only: bool
     read_only_added: bool
-    changed: str | None = None
 
     @property
     def partition_id(self) -> int | None:
@@ -161,7 +158,6 @@ def dump_request(request: CaptureRequest) -> bytes:
                 "id": b.id,
                 "ro": b.read_only,
                 "ro_added": b.read_only_added,
-                **({"changed": b.changed} if b.changed else {}),
             }
             for b in request.binds
         ],
@@ -267,7 +263,6 @@ def _bind(value: Json, path: str) -> Bind:
         id=r.optional("id", r.word),
         read_only=r.flag("ro"),
         read_only_added=r.flag("ro_added"),
-        changed=r.time("changed") if r.has("changed") else None,
     )
 
 

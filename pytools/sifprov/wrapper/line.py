@@ -50,12 +50,10 @@ class Ours(NamedTuple):
 
 
 class ImageBind(NamedTuple):
-    """A bind out of an image, as it is run: `added` says that `ro` is our doing, `changed_ns` is
-    the image's ctime, which a mount would change."""
+    """A bind out of an image, as it is run: `added` says that `ro` is our doing."""
 
     bind: Bind
     added: bool
-    changed_ns: int | None = None
 
     @property
     def read_only(self) -> bool:
@@ -144,18 +142,11 @@ def prepare(
         return None
     if not images and not folders:
         return None
-    marked = tuple(ImageBind(b, add_ro and _is_shareable(b), _changed(b.source)) for b in images)
+    marked = tuple(ImageBind(b, add_ro and _is_shareable(b)) for b in images)
     for each in marked:
         _check_source(each.bind)
     argv, changed = _with_ro(typed.argv, line, found, marked)
     return Prepared(typed.argv, argv, {**environ, **changed, CAPTURED: "1"}, line, marked)
-
-
-def _changed(path: str) -> int | None:
-    try:
-        return os.stat(path).st_ctime_ns
-    except OSError:
-        return None
 
 
 def _joined(

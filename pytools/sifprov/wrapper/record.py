@@ -101,7 +101,6 @@ def _bind(bind: ImageBind) -> Bind:
         id=options.get("id") or None,
         read_only=bind.read_only,
         read_only_added=bind.added,
-        changed=None if bind.changed_ns is None else from_ns(bind.changed_ns),
     )
 
 
