@@ -10,9 +10,11 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from pyext2fs import Ext2fsError, ToolMissing
 from sifprov.content import Deadline, Tree
+from sifprov.embedded import Lineage
 from sifprov.errors import FileError, MissingError, SifprovError
 from sifprov.frozen import dataclass
 from sifprov.fsbuild import BuildError, Content
+from sifprov.model.files import describe, store
 from sifprov.model.record import CREATE, INPUT, OUTPUT, Origin, Record
 from sifprov.model.timestamp import from_ns
 from sifprov.newfile import new_file, syncing
@@ -153,6 +155,8 @@ def _uuid_of(path: str, offset: int, name: bytes) -> UUID:
 def _add_origin(path: str, uuid: UUID, source: str, tree: Tree, fixed: int | None) -> None:
     """Appends the origin record. A reproducible one names the source as the user did."""
     now = time.time_ns() if fixed is None else fixed * 10**9
+    files, manifest = describe(tree)
+    beside = (store(manifest).to_bytes(),) if manifest else ()
     record = Record(
         id=uuid4() if fixed is None else uuid5(uuid, "origin"),
         container=uuid,
@@ -161,11 +165,13 @@ def _add_origin(path: str, uuid: UUID, source: str, tree: Tree, fixed: int | Non
         captured_by=CREATE,
         version=VERSION,
         run=None,
-        origin=Origin(os.path.abspath(source) if fixed is None else source, tree.digest),
+        origin=Origin(os.path.abspath(source) if fixed is None else source, tree.digest, files),
         containers=(),
         replays=None,
     )
-    append_record(path, lambda image, previous: record, now=now // 10**9)
+    append_record(
+        path, lambda image, previous: record, now=now // 10**9, lineage=Lineage({}).beside(beside)
+    )
 
 
 def _fixed_time() -> int:

@@ -4,11 +4,11 @@ hand there."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from uuid import UUID
 
-from sifprov.embedded import lineage_objects, open_lineage, read_lineage
+from sifprov.embedded import embedded_objects, read_documents
 from sifprov.errors import FormatError, RecordError, SifprovError
 from sifprov.model.files import Document, Files, by_key, key_of, load, store
 from sifprov.model.manifest import Manifest
@@ -36,7 +36,7 @@ def new_documents(
         return ()
     own = files.digest if (files := _own(record)) else None
     try:
-        held, newest = _held(place, record.container, wanted.keys() - {own})
+        held, newest = _held(place, record.container, wanted.keys(), own)
     except (SifprovError, OSError):
         held, newest = {}, None
     made = []
@@ -81,10 +81,12 @@ def _load(digest: str, held: Mapping[str, bytes]) -> Manifest | None:
 
 
 def _held(
-    place: Place, container: UUID, others: Iterable[str]
+    place: Place, container: UUID, wanted: Set[str], own: str | None
 ) -> tuple[dict[str, bytes], str | None]:
-    """Lists of files that a place holds: at least the one that the newest record of `container`
-    names, with its base, and `others`, as far as they are there; and the digest of that one."""
+    """Lists of files that a place holds: at least those that are `wanted` and the one that the
+    newest record of `container` names, with its base, as far as they are there; and the digest of
+    that one. Where there is one, the container's `own` new list is mostly another, and is not
+    looked for."""
     if not os.path.lexists(place.path):
         return {}, None
     if place.kind == SIDECAR:
@@ -93,8 +95,8 @@ def _held(
         return by_key(read_place_embedded(place).documents.values()), newest
     with open_image(place.path) as (file, image):
         newest = _newest(newest_first(file, image), container)
-        objects = [partial(read_lineage, file, item) for item in lineage_objects(image)]
-        return _search(objects, {*others, *([newest] if newest else ())}), newest
+        objects = [partial(read_documents, file, item) for item in embedded_objects(image)]
+        return _search(objects, {*(wanted - {own}), newest} if newest else {*wanted}), newest
 
 
 def _newest(records: Iterable[Record], container: UUID) -> str | None:
@@ -107,7 +109,9 @@ def _newest(records: Iterable[Record], container: UUID) -> str | None:
     return None
 
 
-def _search(objects: Iterable[Callable[[], bytes]], needed: set[str]) -> dict[str, bytes]:
+def _search(
+    objects: Iterable[Callable[[int], Sequence[bytes]]], needed: set[str]
+) -> dict[str, bytes]:
     """The lists of files in objects of lineage, until those that are `needed` are among them, and
     what they were told against."""
     found: dict[str, bytes] = {}
@@ -116,11 +120,11 @@ def _search(objects: Iterable[Callable[[], bytes]], needed: set[str]) -> dict[st
         if not needed:
             break
         try:
-            documents = open_lineage(read(), room)
+            documents = read(room)
         except (FormatError, RecordError):
             continue
-        room -= sum(map(len, documents.values()))
-        found = {**by_key(documents.values()), **found}
+        room -= sum(map(len, documents))
+        found = {**by_key(documents), **found}
         bases = {key[1] for d in needed & found.keys() if (key := key_of(found[d]))}
         needed = {d for d in needed | bases if d and d not in found}
     return found
