@@ -57,7 +57,7 @@ FORMATS = (FOLDER.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8"
 NAMES = {
     "record", "capture-request", "plugin-config", "trail", "rerun", "spool", "plugin-status",
     "layout", "log", "bundle", "compare", "data-info", "data-ls", "diff", "doctor", "files",
-    "flush", "site-log",
+    "flush", "site-log", "verify",
 }  # fmt: skip
 
 

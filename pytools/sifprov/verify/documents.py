@@ -1,0 +1,109 @@
+"""What stands beside the records: printed output, embedded lineage, lists of files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import BinaryIO
+
+from sifprov.embedded import lineage_objects, read_lineage
+from sifprov.errors import FormatError, RecordError
+from sifprov.groups import is_log
+from sifprov.manifests import stated
+from sifprov.model.canonical import record_digest
+from sifprov.model.files import by_key, key_of, load
+from sifprov.model.log import Log
+from sifprov.model.record import Record
+from sifprov.sif import Image, read_object
+from sifprov.verify.check import Check, Findings
+from sifprov.verify.reading import check_packed
+
+
+def check_logs(file: BinaryIO, image: Image, records: Iterable[Record], found: Findings) -> None:
+    """Whether each log that a record names is there, and is one."""
+    there: dict[str, int] = {}
+    for item in filter(is_log, image.descriptors):
+        try:
+            data = read_object(file, item)
+            log = Log.from_bytes(data)
+        except (FormatError, RecordError) as error:
+            found.broken(f"object {item.id}, a log: {error}")
+            continue
+        if log.to_bytes() != data:
+            found.broken(f"object {item.id}, a log: its bytes are not in the canonical form")
+        there[record_digest(data)] = item.id
+    for record in records:
+        digest = _log_digest(record)
+        if digest is None:
+            continue
+        if there.pop(digest, None) is None and digest not in there:
+            found.missing(f"the log {digest} of record {record.id}")
+    for number in there.values():
+        found.good(f"object {number} is a log that no record names: a crash may have left it")
+
+
+def _log_digest(record: Record) -> str | None:
+    for fact in record.run.facts if record.run else ():
+        if fact.name == "log" and isinstance(fact.value, Mapping):
+            digest = fact.value.get("digest")
+            return digest if isinstance(digest, str) else None
+    return None
+
+
+def check_lineage_objects(file: BinaryIO, image: Image, found: Findings) -> None:
+    """The form of each object of lineage; whether it can be unpacked is told by who reads it."""
+    for item in lineage_objects(image):
+        try:
+            data = read_lineage(file, item)
+            if data:
+                check_packed(data, f"object {item.id}", found)
+        except (FormatError, RecordError) as error:
+            found.broken(f"object {item.id}: {error}")
+
+
+def check_lineage(
+    documents: Mapping[str, bytes],
+    records: Mapping[str, Record],
+    found: Findings,
+) -> Check:
+    """Embedded documents against what the records name: `records` are all that can be reached from
+    the container's own ones by digests."""
+    lists = by_key(documents.values())
+    wanted = dict(_lists(records.values()))
+    for digest, record in wanted.items():
+        if digest not in lists:
+            found.missing(f"the list of files {digest}, which record {record.id} names")
+            continue
+        try:
+            load(digest, lists)
+        except RecordError as error:
+            found.broken(f"the list of files {digest}, which record {record.id} names: {error}")
+    bases = {key[1] for d in wanted if d in lists and (key := key_of(lists[d]))}
+    for digest, data in documents.items():
+        key = key_of(data)
+        if digest in records or (key and (key[0] in wanted or key[0] in bases)):
+            continue
+        found.broken(f"the embedded document {digest} is named by no record: it was changed")
+    for digest, name in _unknown(records):
+        found.missing(f"the record {digest}, which {name} carried, is neither embedded nor found")
+    embedded = sum(1 for d in documents if d in records)
+    text = f"{embedded} records of ancestors embedded" if embedded else "none is embedded"
+    return found.check(f"{text}, {len(wanted)} lists of files" if wanted else text)
+
+
+def _lists(records: Iterable[Record]) -> Iterator[tuple[str, Record]]:
+    """The digests of the lists of files that records name, each with one of them."""
+    for record in records:
+        for about in (stated(record), *record.containers):
+            if about and about.files and about.files.digest:
+                yield about.files.digest, record
+
+
+def _unknown(records: Mapping[str, Record]) -> Iterator[tuple[str, str]]:
+    """The digests of records that are not at hand, each with the container that carried it."""
+    seen = set()
+    for record in records.values():
+        named = [(c.record, c.name) for c in record.containers]
+        for digest, name in (*named, (record.previous, "the same container")):
+            if digest and digest not in records and digest not in seen:
+                seen.add(digest)
+                yield digest, name
