@@ -32,7 +32,7 @@ MAX_EMBEDDED = 64 * 1024 * 1024
 _SMALL = 1024 * 1024
 _MARK = b'"schema":"' + SCHEMA.encode("ascii") + b'"'
 _LINKS = (b'"previous":"', b'"record":"')
-_DIGEST = b'"digest":"'
+_LIST, _DIGEST = b'"files":{"count":', b'"digest":"'
 _LENGTH = len("sha256:") + 64
 _HEX = frozenset(b"0123456789abcdef")
 
@@ -150,12 +150,14 @@ def read_lineage(file: BinaryIO, item: Descriptor) -> bytes:
     return data if _MARK in data else b""
 
 
-def collect(objects: Iterable[tuple[int, int, Callable[[int], tuple[bytes, ...]]]]) -> Embedded:
-    """Returns what objects hold: each comes with its id, its size and what reads it within a limit,
-    the newest first."""
+def collect(
+    objects: Iterable[tuple[int, int, Callable[[int], tuple[bytes, ...]]]], limit: int = MAX_TOTAL
+) -> Embedded:
+    """Returns what objects hold, of together `limit` bytes: each comes with its id, its size and
+    what reads it within a limit, the newest first."""
     documents: dict[str, bytes] = {}
     errors: list[tuple[int, str]] = []
-    room, count, stored = MAX_TOTAL, 0, 0
+    room, count, stored = limit, 0, 0
     for number, size, read in objects:
         try:
             if len(documents) > MAX_DOCUMENTS:
@@ -212,9 +214,15 @@ def links(record: bytes) -> Iterator[str]:
     yield from _behind(record, *_LINKS)
 
 
-def named_digests(record: bytes) -> Iterator[str]:
-    """Yields what a record names as a `digest`: lists of files, logs and others."""
-    yield from _behind(record, _DIGEST)
+def named_lists(record: bytes) -> Iterator[str]:
+    """Yields the digests of the lists of files that a record's stored bytes name."""
+    at = record.find(_LIST)
+    while at >= 0:
+        at += len(_LIST)
+        digits, _, rest = record[at : at + 200].partition(b",")
+        if digits.isdigit():
+            yield from _behind(rest[: len(_DIGEST) + _LENGTH], _DIGEST)
+        at = record.find(_LIST, at)
 
 
 def _behind(data: bytes, *keys: bytes) -> Iterator[str]:

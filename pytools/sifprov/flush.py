@@ -130,12 +130,12 @@ def _deliver(item: spool.Waiting, search: Sequence[str]) -> tuple[str, ...]:
     if item.record and item.target:
         place = Place(item.kind, item.target)
         try:
-            append_to(place, item.record, once=True)
+            append_to(place, item.record, once=True, lineage=item.lineage)
         except FileError:
             moved = _moved(item, search)
             if moved is None:
                 raise
-            append_to(moved, item.record, once=True)
+            append_to(moved, item.record, once=True, lineage=item.lineage)
             place = moved
         return (place.path,)
     if not item.request:

@@ -22,13 +22,14 @@ from sifprov.frozen import dataclass, replace
 from sifprov.model.record import FOLDER, Container, Record
 from sifprov.model.request import CaptureRequest
 from sifprov.newfile import new_file
-from sifprov.records import Stored, append_record, missing, read_records
+from sifprov.records import Stored, append_record, missing, newest_digest, read_records
 from sifprov.settings import Settings
 from sifprov.sidecar import (
     EXTENSION,
     SUFFIX,
     append_line,
     beside,
+    newest_line,
     read_sidecar,
     read_sidecar_embedded,
 )
@@ -83,6 +84,17 @@ def read_place(place: Place, of: UUID | None = None) -> tuple[Stored, ...]:
         if place.kind == METADATA:
             _check_metadata(place.path, image)
         return read_records(file, image, of)
+
+
+def newest_in(metadata: str, of: UUID) -> str | None:
+    """Returns the digest of the newest record of the container `of` in the place that `metadata`
+    names, None where there is none. Raises FileError."""
+    if not os.path.lexists(metadata):
+        return None
+    if metadata.endswith(EXTENSION):
+        return newest_line(metadata, of)
+    with open_image(metadata) as (file, image):
+        return newest_digest(file, image, of)
 
 
 def read_place_embedded(place: Place) -> Embedded:

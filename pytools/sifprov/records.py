@@ -9,7 +9,7 @@ from functools import partial
 from typing import BinaryIO
 from uuid import UUID
 
-from sifprov.embedded import Embedded, Lineage, read_embedded
+from sifprov.embedded import Embedded, Lineage, is_embedded, read_embedded
 from sifprov.errors import FormatError, RecordError
 from sifprov.frozen import dataclass, replace
 from sifprov.groups import (
@@ -18,8 +18,8 @@ from sifprov.groups import (
     OBJECT_NAME,
     by_offset,
     is_bundle,
+    is_ours,
     open_group,
-    stands_with_records,
 )
 from sifprov.model.canonical import record_digest
 from sifprov.model.fact import Fact
@@ -229,7 +229,7 @@ def missing(file: BinaryIO, image: Image, lineage: Lineage | None) -> list[bytes
     """Returns the objects of `lineage` that hold what a container does not hold yet."""
     if not lineage:
         return []
-    ours = [(d.offset, d.size) for d in image.descriptors if stands_with_records(d)]
+    ours = [(d.offset, d.size) for d in image.descriptors if is_ours(d) or is_embedded(d)]
     key = (image.header.uuid, *ours)
     return lineage.objects(lineage.held(key, partial(held_digests, file, image)))
 

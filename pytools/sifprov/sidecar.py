@@ -67,10 +67,29 @@ def read_sidecar_embedded(path: str) -> Embedded:
         return _embedded(file, path)
 
 
-def _embedded(file: BinaryIO, path: str) -> Embedded:
+def read_pieces(path: str, limit: int) -> list[bytes]:
+    """Returns the bytes of the records, the newest first, and of all that is embedded; of about
+    `limit` bytes at most. Raises FileError."""
+    with os.fdopen(_open(path, os.O_RDONLY), "rb") as file:
+        found = [line for _, line, _ in _lines(file, path) if not is_line(line)][::-1]
+        room = limit - sum(map(len, found))
+        return [*found, *(_embedded(file, path, room).documents.values() if room > 0 else ())]
+
+
+def newest_line(path: str, of: UUID) -> str | None:
+    """Returns the digest of the newest record of the container `of`. Raises FileError."""
+    newest = None
+    with os.fdopen(_open(path, os.O_RDONLY), "rb") as file:
+        for _, line, _ in _lines(file, path):
+            if not is_line(line) and speaks_of(line, of):
+                newest = line
+    return record_digest(newest) if newest else None
+
+
+def _embedded(file: BinaryIO, path: str, limit: int = MAX_TOTAL) -> Embedded:
     file.seek(0)
     lines = (each for each in _lines(file, path) if is_line(each[1]))
-    return collect((n, len(line), partial(open_lineage, line)) for n, line, _ in lines)
+    return collect(((n, len(line), partial(open_lineage, line)) for n, line, _ in lines), limit)
 
 
 def append_line(

@@ -17,12 +17,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
+from sifprov.embedded import Lineage
 from sifprov.errors import FileError
-from sifprov.model.canonical import dumps, text_to_json
+from sifprov.model.canonical import Json, dumps, loads, text_to_json
 from sifprov.model.record import Record
 from sifprov.newfile import sync_folder
 from sifprov.placement import CONTAINER, same_run
+from sifprov.room import MAX_RECORD
 from sifprov.waiting import (
+    MAX_FILE,
     PREFIX,
     RECORD,
     REQUEST,
@@ -113,13 +116,17 @@ def save(
     kind: str = CONTAINER,
     reason: str | None = None,
     near: str | None = None,
+    lineage: Lineage | None = None,
 ) -> str:
     """Keeps a record for the place at `target`; returns the file's path.
 
     It is written once: where a record of the same run for the same place waits, that one's path is
-    returned. `near` is a folder to try when no spool takes it. Raises FileError.
+    returned. `near` is a folder to try when no spool takes it. What the record is to embed of
+    `lineage` is kept too, for its inputs may be gone when it is delivered. Raises FileError.
     """
-    document = {
+    embedded = _kept(lineage)
+    document: dict[str, Json] = {
+        **({"lineage": embedded} if embedded else {}),
         "kind": kind,
         "reason": None if reason is None else text_to_json(reason),
         "record": record.to_json(),
@@ -127,6 +134,18 @@ def save(
         "target": text_to_json(target),
     }
     return _keep(dumps(document), RECORD, near, already=lambda where: _same(where, target, record))
+
+
+def _kept(lineage: Lineage | None) -> list[Json]:
+    """The objects of lineage, the nearest ancestors' first, as far as a file may be that large."""
+    found: list[Json] = []
+    room = MAX_FILE - MAX_RECORD
+    for data in lineage.objects() if lineage else ():
+        room -= len(data)
+        if room < 0:
+            break
+        found.append(loads(data))
+    return found
 
 
 def save_request(lines: bytes, near: str | None = None) -> str:

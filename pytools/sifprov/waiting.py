@@ -13,10 +13,12 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+from sifprov.embedded import Lineage, collect, open_lineage
 from sifprov.errors import FileError, RecordError
 from sifprov.frozen import dataclass
-from sifprov.model.canonical import loads
+from sifprov.model.canonical import dumps, loads
 from sifprov.model.reader import Reader
 from sifprov.model.record import Record
 from sifprov.placement import CONTAINER, KINDS
@@ -26,13 +28,15 @@ RECORD, REQUEST, STARTED = ".record.json", ".request.jsonl", ".started.jsonl"
 _KINDS = (RECORD, REQUEST, STARTED)
 # Of a file that has to wait outside of the spool.
 PREFIX = ".sifprov-"
-MAX_FILE = 16 * 1024 * 1024
+# A record with what it embeds.
+MAX_FILE = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Waiting:
     """One file of the spool; exactly one of `record` (for the place `kind`, `target`) and
-    `request`. `since_ns` is the time since when it waits, `reason` says why."""
+    `request`. `since_ns` is the time since when it waits, `reason` says why; `embedded` are the
+    objects of lineage that belong to the record."""
 
     path: str
     target: str | None = None
@@ -41,6 +45,14 @@ class Waiting:
     kind: str = CONTAINER
     reason: str | None = None
     since_ns: int = 0
+    embedded: tuple[bytes, ...] = ()
+
+    @property
+    def lineage(self) -> Lineage:
+        """What the record is to embed, as far as it can be read."""
+        found = collect((n, len(d), partial(open_lineage, d)) for n, d in enumerate(self.embedded))
+        reason = f"what was kept of it is broken: {found.errors[0][1]}" if found.errors else None
+        return Lineage(found.documents, reason=reason)
 
     @property
     def id(self) -> str:
@@ -105,6 +117,7 @@ def _read(path: str) -> Waiting | None:
         kind=r.word("kind", *KINDS),
         reason=r.optional("reason", r.text),
         since_ns=since,
+        embedded=r.items("lineage", lambda value, _: dumps(value)) if r.has("lineage") else (),
     )
     r.end()
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sifprov import placement, spool
+from sifprov.embedded import Lineage
 from sifprov.errors import FileError
 from sifprov.frozen import dataclass
 from sifprov.model.record import Record
@@ -34,21 +35,29 @@ class Written:
 
 
 def deliver(
-    place: Place, record: Record, *, once: bool = False, near: str | None = None
+    place: Place,
+    record: Record,
+    *,
+    once: bool = False,
+    near: str | None = None,
+    lineage: Lineage | None = None,
 ) -> Written:
-    """Appends `record` to the place; into the spool when that cannot take it. Raises nothing.
+    """Appends `record` to the place, behind what of `lineage` is not there yet; both into the spool
+    when that cannot take them. Raises nothing.
 
     The container must still be the one that the record is for. `once`: not when a record of the
     same run is there. `near` is a folder to keep it in when no spool of the user takes it.
     """
     try:
-        stored, digest = placement.append_to(place, record, once=once)
+        stored, digest = placement.append_to(place, record, once=once, lineage=lineage)
     except FileError as error:
         reason = str(error)
     else:
         return Written(place.path, stored, digest, None)
     try:
-        kept = spool.save(place.path, record, kind=place.kind, reason=reason, near=near)
+        kept = spool.save(
+            place.path, record, kind=place.kind, reason=reason, near=near, lineage=lineage
+        )
     except FileError as error:
         return Written(place.path, record, None, f"{reason}; {error}")
     return Written(place.path, record, None, reason, kept)
