@@ -14,12 +14,17 @@ from __future__ import annotations
 
 import os
 import struct
+from array import array
 from collections.abc import Iterator
+from itertools import pairwise
 
 from pyext2fs._run import CorruptFilesystem, Ext2fsError
 from pyext2fs.superblock import INCOMPAT_RECOVER, read_superblock
 
 ROOT = 2
+_GROUP = struct.Struct("<3I20x")
+# What is read at once.
+_PIECE = 1 << 16
 
 
 class Inodes:
@@ -37,12 +42,27 @@ class Inodes:
             raise Ext2fsError("not a plain ext3 filesystem, or its journal was not replayed")
         if offset + sb.size > os.fstat(fd).st_size:
             raise CorruptFilesystem("the file is shorter than its filesystem")
-        raw = self.pread(32 * sb.groups, (sb.first_data_block + 1) * sb.block_size)
-        self.groups: list[tuple[int, int, int]] = [
-            struct.unpack_from("<3I", raw, 32 * n) for n in range(sb.groups)
-        ]
-        if any(not 0 < b < sb.blocks_count for group in self.groups for b in group):
-            raise CorruptFilesystem("group descriptor outside the filesystem")
+        # By group: where its bitmap of inodes and its table of inodes stand.
+        self.bitmaps, self.tables = array("I"), array("I")
+        self._read_groups()
+
+    def _read_groups(self) -> None:
+        """A superblock may claim billions of groups, in a file that is a hole: the first piece that
+        nobody has written ends it. Tables that overlap would make little data much to read."""
+        sb = self.superblock
+        most = sb.blocks_count
+        begin = (sb.first_data_block + 1) * sb.block_size
+        for place in range(0, 32 * sb.groups, _PIECE):
+            raw = self.pread(min(_PIECE, 32 * sb.groups - place), begin + place)
+            for blocks, bitmap, table in _GROUP.iter_unpack(raw):
+                if not (0 < blocks < most and 0 < bitmap < most and 0 < table < most):
+                    raise CorruptFilesystem("group descriptor outside the filesystem")
+                self.bitmaps.append(bitmap)
+                self.tables.append(table)
+        length = -(-sb.inodes_per_group * sb.inode_size // sb.block_size)
+        ordered = sorted(self.tables)
+        if any(b - a < length for a, b in pairwise(ordered)):
+            raise CorruptFilesystem("tables of inodes overlap")
 
     def pread(self, length: int, position: int) -> bytes:
         if position + length > self.superblock.size:
@@ -63,7 +83,7 @@ class Inodes:
         if not 1 <= ino <= sb.inodes_count:
             raise CorruptFilesystem(f"inode {ino} does not exist")
         group, index = divmod(ino - 1, sb.inodes_per_group)
-        return self.groups[group][2] * sb.block_size + index * sb.inode_size
+        return self.tables[group] * sb.block_size + index * sb.inode_size
 
     def read(self, ino: int) -> bytearray:
         return bytearray(self.pread(self.superblock.inode_size, self._position(ino)))
@@ -83,7 +103,7 @@ class Inodes:
     def used(self) -> Iterator[int]:
         """The numbers of all inodes in use: the root and everything that is not reserved."""
         sb = self.superblock
-        for group, (_blocks, bitmap, _table) in enumerate(self.groups):
+        for group, bitmap in enumerate(self.bitmaps):
             bits = self.pread(-(-sb.inodes_per_group // 8), bitmap * sb.block_size)
             for byte, value in enumerate(bits):
                 if not value:

@@ -7,6 +7,7 @@ does what the filesystem keeps for itself.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import sys
@@ -60,28 +61,32 @@ def _pieces(inodes: Inodes) -> Iterator[tuple[int, bytes]]:
     sb = inodes.superblock
     most = max(1, _PIECE // sb.inode_size)
     empty = bytes(most * sb.inode_size)
-    for group, (_blocks, _bitmap, table) in enumerate(inodes.groups):
-        for index in range(0, sb.inodes_per_group, most):
+    for group, table in enumerate(inodes.tables):
+        index = 0
+        while index < sb.inodes_per_group:
             begin = table * sb.block_size + index * sb.inode_size
-            length = min(most, sb.inodes_per_group - index) * sb.inode_size
-            if _is_hole(inodes, begin, length):
+            hole = _hole(inodes, begin) // sb.inode_size
+            if hole:
+                index += hole
                 continue
+            length = min(most, sb.inodes_per_group - index) * sb.inode_size
             raw = inodes.pread(length, begin)
             if not empty.startswith(raw):
                 yield group * sb.inodes_per_group + index + 1, raw
+            index += most
 
 
 def _swapped(raw: bytes) -> tuple[int, ...]:
     return struct.unpack(f"<{len(raw) // 4}I", raw)
 
 
-def _is_hole(inodes: Inodes, begin: int, length: int) -> bool:
-    """Whether nothing was ever written there, as in most of a large new container."""
+def _hole(inodes: Inodes, begin: int) -> int:
+    """How many bytes from there on nobody ever wrote, as in most of a large new container."""
     try:
-        found = os.lseek(inodes.fd, inodes.offset + begin, os.SEEK_DATA)
-    except OSError:  # nothing behind it either, or a file system that does not tell
-        return False
-    return found >= inodes.offset + begin + length
+        return os.lseek(inodes.fd, inodes.offset + begin, os.SEEK_DATA) - inodes.offset - begin
+    except OSError as error:
+        # Nothing behind it either, or a file system that does not tell.
+        return inodes.superblock.size if error.errno == errno.ENXIO else 0
 
 
 def _counting(
