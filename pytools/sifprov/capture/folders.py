@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from sifprov.capture.files import Lists
 from sifprov.capture.late import SINCE
-from sifprov.content import Deadline, TooLateError, scan_folder
+from sifprov.content import Deadline, TooLateError, Tree, scan_folder
 from sifprov.errors import SifprovError
 from sifprov.frozen import replace
 from sifprov.identity import Identity, describe
@@ -16,22 +17,30 @@ from sifprov.placement import folder_uuid, place_for
 
 
 def folder_outputs(
-    request: CaptureRequest, end: CaptureEnd, metadata: str, deadline: Deadline, *, late: bool
+    request: CaptureRequest,
+    end: CaptureEnd,
+    metadata: str,
+    deadline: Deadline,
+    lists: Lists,
+    *,
+    late: bool,
 ) -> tuple[Container, ...]:
-    """Returns the declared folders as they are when the run has ended; `late` as in
-    `capture.finish`."""
-    return tuple(
-        _describe(f, request.cwd, end, metadata, deadline, late=late) for f in request.folders
-    )
+    """Returns the declared folders as they are when the run has ended, with what `lists` says of
+    them; `late` as in `capture.finish`."""
+    found = []
+    for folder in request.folders:
+        path = os.path.normpath(os.path.join(request.cwd, folder.source))
+        tree, reason = _content(path, end, deadline, late=late)
+        container = _describe(path, folder, tree, reason, metadata)
+        found.append(lists.add(container, tree))
+    return tuple(found)
 
 
 def _describe(
-    folder: Folder, cwd: str, end: CaptureEnd, metadata: str, deadline: Deadline, *, late: bool
+    path: str, folder: Folder, tree: Tree | None, reason: str | None, metadata: str
 ) -> Container:
-    path = os.path.normpath(os.path.join(cwd, folder.source))
-    digest, reason = _content(path, end, deadline, late=late)
     found = replace(
-        describe(OUTPUT, Identity(path), digest, reason),
+        describe(OUTPUT, Identity(path), tree.digest if tree else None, reason),
         mount=folder.destination,
         writable=True,
         marks=(FOLDER,),
@@ -41,8 +50,8 @@ def _describe(
 
 def _content(
     path: str, end: CaptureEnd, deadline: Deadline, *, late: bool
-) -> tuple[str | None, str | None]:
-    """Returns a folder's digest, or None and why it is not known."""
+) -> tuple[Tree | None, str | None]:
+    """Returns a folder's content, or None and why it is not known."""
     if end.ended is None:
         return None, "the runtime was killed; the application may still be writing"
     try:
@@ -53,4 +62,4 @@ def _content(
         return None, str(error)
     if late and tree.changed_ns > to_ns(end.ended):
         return None, SINCE
-    return tree.digest, None
+    return tree, None

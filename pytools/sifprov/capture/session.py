@@ -20,13 +20,16 @@ from sifprov.capture.bound import (
 )
 from sifprov.capture.deliver import Written, deliver
 from sifprov.capture.facts import early
+from sifprov.capture.files import Lists, without_others
 from sifprov.capture.folders import folder_outputs
 from sifprov.capture.late import application_as_it_was, as_it_was
 from sifprov.capture.run import describe_run, word_problems, words_of
 from sifprov.changes import changed_outside
 from sifprov.content import Deadline, Tree
 from sifprov.digestcache import DigestCache
+from sifprov.embedded import Lineage
 from sifprov.errors import FileError
+from sifprov.filestore import new_documents
 from sifprov.frozen import dataclass, replace
 from sifprov.model.fact import Fact
 from sifprov.model.record import NOT_STARTED, OUTPUT, UNKNOWN, Container, Record, Replay
@@ -143,11 +146,12 @@ def finish(
     began = to_ns(request.started)
     roles = [role_of(bound, began) for bound in data]
     metadata = metadata_of(request, started.settings)
-    folders = folder_outputs(request, end, metadata, deadline, late=late)
+    lists = Lists()
+    folders = folder_outputs(request, end, metadata, deadline, lists, late=late)
     if OUTPUT not in roles and not folders:
         return Finished((), data)
-    containers = tuple(data_container(b, role) for b, role in zip(data, roles, strict=True))
-    containers += folders
+    named = (data_container(b, role) for b, role in zip(data, roles, strict=True))
+    containers = tuple(lists.add(c, b.tree) for c, b in zip(named, data, strict=True)) + folders
     record = Record(
         id=uuid4(),
         container=UUID(int=0),
@@ -162,17 +166,21 @@ def finish(
         annotation=words_of(request),
     )
     kept = request.log() if request.log else b""
-    # A container that is bound twice, which the runtime refuses, gets one record all the same.
-    written = tuple(
-        deliver(
-            (place := place_for(c, metadata)),
-            _with_log(replace(record, container=c.uuid), place, kept),
+
+    def write(output: Container, uuid: UUID) -> Written:
+        place = place_for(output, metadata)
+        its = replace(record, container=uuid, containers=without_others(record.containers, uuid))
+        return deliver(
+            place,
+            _with_log(its, place, kept),
+            lineage=Lineage({}).beside(new_documents(place, its, lists.manifests)),
             once=late,
-            near=os.path.dirname(c.path),
+            near=os.path.dirname(output.path),
         )
-        for c in {c.uuid: c for c in containers if c.role == OUTPUT}.values()
-        if c.uuid
-    )
+
+    # A container that is bound twice, which the runtime refuses, gets one record all the same.
+    outputs = {c.uuid: c for c in containers if c.role == OUTPUT}
+    written = tuple(write(output, uuid) for uuid, output in outputs.items() if uuid)
     # When the runtime was killed there may be nobody to read them.
     told = data if end.outcome != UNKNOWN else ()
     warnings = [text for b in told if (text := warning(b))]
