@@ -15,15 +15,20 @@ from typing import BinaryIO
 from uuid import UUID, uuid4
 
 from sifprov.content import Deadline, Tree
+from sifprov.embedded import Lineage
 from sifprov.errors import FileError, FormatError
+from sifprov.filestore import new_documents
 from sifprov.filesystem.opening import open_filesystem
 from sifprov.frozen import dataclass, replace
-from sifprov.groups import LOG_NAME, by_offset, is_log, open_group, signed_groups
+from sifprov.groups import by_offset, open_group, signed_groups, stands_with_records
 from sifprov.identity import Identity, describe, identify_image
+from sifprov.model.files import describe as describe_files
+from sifprov.model.manifest import Manifest
 from sifprov.model.record import CREATE, INPUT, Origin, Record
 from sifprov.model.timestamp import from_ns
 from sifprov.newfile import new_file
 from sifprov.partition import scan_partition
+from sifprov.placement import CONTAINER, Place
 from sifprov.records import append_record
 from sifprov.sif import (
     DataType,
@@ -86,7 +91,7 @@ def seal(
         on_step("reading the content")
         tree = scan_partition(path, partition, Deadline())
         carried = _carried(path, file, image)
-        records = sum(new.name != LOG_NAME.encode("ascii") for new in carried)
+        records = len(by_offset(image))
         uuid, now = uuid4(), time.time_ns() // 10**9
         descriptors = _SPARE_DESCRIPTORS + len(carried)
         offset = data_offset(descriptors)
@@ -104,8 +109,14 @@ def seal(
             )
         for new in carried:
             append(temporary, partial(_with_group, new), now=now)
-        record = _origin(uuid, original, tree)
-        append_record(temporary, lambda _, previous: replace(record, previous=previous), now=now)
+        record, lists = _origin(uuid, original, tree)
+        documents = new_documents(Place(CONTAINER, temporary), record, lists)
+        append_record(
+            temporary,
+            lambda _, previous: replace(record, previous=previous),
+            now=now,
+            lineage=Lineage({}).beside(documents),
+        )
         total = os.stat(temporary).st_size
         before = image.size
         signed = bool(signed_groups(image))
@@ -124,14 +135,14 @@ def _check(path: str, file: BinaryIO, image: Image) -> tuple[Identity, Partition
 
 
 def _carried(path: str, file: BinaryIO, image: Image) -> list[NewObject]:
-    """The objects that hold records, broken ones too, and logs, as they stand there, oldest
-    first."""
+    """The objects that hold records, broken ones too, and what stands beside them, as they stand
+    there, oldest first."""
     try:
         return [
             NewObject(
                 DataType.JSON, text_of(item.name).encode("ascii"), read_object(file, item), group=0
             )
-            for item in sorted((*filter(is_log, image.descriptors), *by_offset(image)), key=_offset)
+            for item in sorted(filter(stands_with_records, image.descriptors), key=_offset)
         ]
     except FormatError as error:
         raise FileError(f"{path}: {error}") from error
@@ -145,9 +156,11 @@ def _with_group(new: NewObject, _: BinaryIO, image: Image) -> NewObject:
     return replace(new, group=open_group(image))
 
 
-def _origin(uuid: UUID, original: Identity, tree: Tree) -> Record:
+def _origin(uuid: UUID, original: Identity, tree: Tree) -> tuple[Record, dict[str, Manifest]]:
+    """Returns the origin record, and by its digest the list of files that it names."""
     source = os.path.abspath(original.path)
-    return Record(
+    files, manifest = describe_files(tree)
+    record = Record(
         id=uuid4(),
         container=uuid,
         previous=None,
@@ -155,7 +168,8 @@ def _origin(uuid: UUID, original: Identity, tree: Tree) -> Record:
         captured_by=CREATE,
         version=VERSION,
         run=None,
-        origin=Origin(source=source, digest=tree.digest),
+        origin=Origin(source=source, digest=tree.digest, files=files),
         containers=(replace(describe(INPUT, original, tree.digest), path=source),),
         replays=None,
     )
+    return record, {files.digest: manifest} if manifest and files.digest else {}
