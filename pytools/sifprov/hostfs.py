@@ -29,6 +29,15 @@ def has_ctime(path: str) -> bool:
     return kind_of(path) in _WITH_CTIME
 
 
+def changed_since(path: str, since_ns: int) -> bool:
+    """Whether a file has a ctime of then or later (ns since 1970); true where that is not known.
+    An ext3 image that is mounted for writing gets one: its superblock is written at once."""
+    try:
+        return os.stat(path).st_ctime_ns >= since_ns
+    except OSError:
+        return True
+
+
 def kind_of(path: str, *, proc: str = "/proc/self/mountinfo") -> bytes:
     """Returns the type of the file system that holds `path`; empty where that is not known."""
     try:
