@@ -7,6 +7,7 @@ from typing import BinaryIO
 from pyext2fs import Ext2fsError
 from pyext2fs.superblock import superblock
 from sifprov.changes import standing
+from sifprov.embedded import NOTHING, Embedded, read_embedded
 from sifprov.errors import SifprovError
 from sifprov.filesystem.metadata import read_superblock
 from sifprov.frozen import dataclass
@@ -46,7 +47,7 @@ class Volume:
 class Info:
     """A container: who it is, its data partition, what stands in its table, its records. `content`
     is how its content stands beside them, a state of `changes.Standing`; None where they do not
-    tell."""
+    tell. `embedded` is what stands beside the records: those of ancestors, and lists of files."""
 
     kind: str
     identity: Identity
@@ -58,6 +59,7 @@ class Info:
     signatures: int
     signed_groups: tuple[int, ...]
     content: str | None
+    embedded: Embedded = NOTHING
 
     @property
     def bind(self) -> str | None:
@@ -81,6 +83,13 @@ class Info:
             "content": self.content,
             "created": who.created,
             "kind": self.kind,
+            "lineage": {
+                "broken": len(self.embedded.errors),
+                "bytes": self.embedded.stored,
+                "documents": len(self.embedded.documents),
+                "objects": self.embedded.objects,
+                "unpacked_bytes": self.embedded.size,
+            },
             "modified": who.modified,
             "mount": text_to_json(declared.mount) if declared else None,
             "newest_run": str(run.id) if run else None,
@@ -129,6 +138,7 @@ def read_info(path: str) -> Info:
             signatures=len(image.select(DataType.SIGNATURE)),
             signed_groups=tuple(sorted(signed_groups(image))),
             content=_content(identity, records),
+            embedded=read_embedded(file, image),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -230,7 +231,8 @@ def missing(file: BinaryIO, image: Image, lineage: Lineage | None) -> list[bytes
     if not lineage:
         return []
     ours = [(d.offset, d.size) for d in image.descriptors if is_ours(d) or is_embedded(d)]
-    key = (image.header.uuid, *ours)
+    status = os.fstat(file.fileno())
+    key = (status.st_dev, status.st_ino, *ours)
     return lineage.objects(lineage.held(key, partial(held_digests, file, image)))
 
 

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from sifprov import capture
 from sifprov.capture.facts.isolation import of_command_line, with_names
 from sifprov.capture.facts.resources import of_usage
+from sifprov.capture.lineage import Source
 from sifprov.compare import SAME, FileVerdict, compare
 from sifprov.content import Deadline
 from sifprov.create import create_data
@@ -84,7 +85,9 @@ def execute(plan: Plan, *, app_stdout: int | None = None) -> Verdict:
             made.append(path)
         started_ns = time.time_ns()
         known = {f.path: f.tree for f in plan.inputs if f.tree}
-        started = capture.begin(_request(plan, started_ns), Deadline(), trees=known)
+        where = (plan.original, *((plan.metadata,) if plan.metadata else ()))
+        also = (Source(plan.record_digest, where),)
+        started = capture.begin(_request(plan, started_ns), Deadline(), trees=known, also=also)
         end, code = _run(plan, app_stdout)
         replays = Replay(plan.record_digest, plan.record.id)
         finished = capture.finish(started, end, Deadline(), replays=replays)

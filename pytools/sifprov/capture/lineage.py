@@ -7,14 +7,16 @@ taken, the nearest first, so what else a hostile container holds stays there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
+from sifprov.capture.bound import Bound
 from sifprov.capture.shelf import Shelf
 from sifprov.content import Deadline, TooLateError
 from sifprov.embedded import MAX_DOCUMENT, MAX_EMBEDDED, Lineage, links, named_lists
 from sifprov.errors import RecordError, SifprovError
 from sifprov.frozen import dataclass, replace
+from sifprov.identity import describe
 from sifprov.model.canonical import record_digest
 from sifprov.model.files import key_of
 from sifprov.model.record import INPUT, OUTPUT, Container, Record
@@ -72,16 +74,22 @@ def sources(containers: Iterable[Container], metadata: str) -> list[Source]:
     return [Source(c.record, (c.path, *paths)) for c in several if c.record and c not in own]
 
 
-def collect(
-    containers: tuple[Container, ...], metadata: str, also: tuple[Source, ...], deadline: Deadline
+def lineage_of(
+    bounds: Sequence[Bound], metadata: str, also: tuple[Source, ...], deadline: Deadline
 ) -> Lineage:
-    """Collects what the outputs among `containers` will embed, and prepares it for each.
+    """Returns what a run that has begun will embed, prepared for what seem to be its outputs.
     Raises nothing."""
+    containers = [carried(describe(_seems(b), b.identity, None), metadata) for b in bounds]
     lineage = gather((*sources(containers, metadata), *also), deadline)
     for container in containers:
         if container.role == OUTPUT:
             prepare(place_for(container, metadata), lineage)
     return lineage
+
+
+def _seems(bound: Bound) -> str:
+    declared = bound.identity.declaration
+    return OUTPUT if bound.writable and not (declared and declared.role == INPUT) else INPUT
 
 
 def completed(

@@ -23,6 +23,7 @@ from sifprov.capture.facts import early
 from sifprov.capture.files import Lists, without_others
 from sifprov.capture.folders import folder_outputs
 from sifprov.capture.late import application_as_it_was, as_it_was
+from sifprov.capture.lineage import Source, carried, completed, lineage_of
 from sifprov.capture.run import describe_run, word_problems, words_of
 from sifprov.changes import changed_outside
 from sifprov.content import Deadline, Tree
@@ -44,7 +45,8 @@ from sifprov.version import VERSION
 
 @dataclass(frozen=True)
 class Started:
-    """A run that has begun, with what is known of its containers so far."""
+    """A run that has begun, with what is known of its containers so far. `lineage` is what its
+    outputs embed, `also` further records for which that is collected."""
 
     request: CaptureRequest
     application: Container
@@ -52,6 +54,8 @@ class Started:
     settings: Settings
     cache: DigestCache
     facts: tuple[Fact, ...] = ()
+    lineage: Lineage = Lineage({})
+    also: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,17 @@ def begin(
     trees: Mapping[str, Tree] | None = None,
     settings: Settings | None = None,
     ahead: bool = False,
+    also: tuple[Source, ...] = (),
 ) -> Started:
-    """Reads the identity of every container of a run, and the content of the read-only ones.
+    """Reads the identity of every container of a run, the content of the read-only ones, and what
+    they carry of their ancestors.
 
     `trees` holds, by path, the content of containers that were read just now; `settings` are by
     default the user's. `ahead`: what is to be written is read too, while the application runs.
+    `also` are records that the run's record will name beside those of its containers.
     """
     settings = settings or load_or_default()
+    metadata, began = metadata_of(request, settings), to_ns(request.started)
     cache = DigestCache(settings)
     bounds = [bind_container(request, place, bind) for place, bind in enumerate(request.binds)]
     path = os.path.join(request.cwd, request.image)
@@ -99,14 +107,17 @@ def begin(
         )
 
     # Side by side, for each may be large.
-    jobs: list[Callable[[], Bound | Container]] = [partial(application, path, deadline, cache)]
-    jobs += [partial(read, bound) for bound in bounds]
+    jobs: list[Callable[[], Bound | Container | Lineage]] = [
+        partial(lineage_of, bounds, metadata, also, deadline),
+        partial(application, path, deadline, cache),
+        *(partial(read, bound) for bound in bounds),
+    ]
     results = run_all(jobs)
+    (lineage,) = (r for r in results if isinstance(r, Lineage))
     (app,) = (r for r in results if isinstance(r, Container))
     found = [r for r in results if isinstance(r, Bound)]
     cache.save()
     data = []
-    metadata, began = metadata_of(request, settings), to_ns(request.started)
     for bound in found:
         # What is read long after the run, by a flush, may have been changed since.
         as_then = bound.tree if bound.tree and bound.tree.changed_ns < began else None
@@ -118,7 +129,7 @@ def begin(
         if ahead and bound.writable and partition:
             cache.ahead(bound.identity.path, partition, deadline, began)
     facts = early(request, host=settings.host)
-    return Started(request, app, tuple(data), settings, cache, facts)
+    return Started(request, app, tuple(data), settings, cache, facts, lineage, also)
 
 
 def finish(
@@ -154,7 +165,7 @@ def finish(
     folders = folder_outputs(request, end, metadata, deadline, lists, late=late)
     if OUTPUT not in roles and not folders:
         return Finished((), data)
-    named = (data_container(b, role) for b, role in zip(data, roles, strict=True))
+    named = (carried(data_container(b, r), metadata) for b, r in zip(data, roles, strict=True))
     containers = tuple(lists.add(c, b.tree) for c, b in zip(named, data, strict=True)) + folders
     record = Record(
         id=uuid4(),
@@ -170,6 +181,8 @@ def finish(
         annotation=words_of(request),
     )
     kept = request.log() if request.log else b""
+    all_of_it = (app, *containers)
+    lineage = completed(started.lineage, all_of_it, metadata, started.also, deadline)
 
     def write(output: Container, uuid: UUID) -> Written:
         place = place_for(output, metadata)
@@ -177,7 +190,7 @@ def finish(
         return deliver(
             place,
             _with_log(its, place, kept),
-            lineage=Lineage({}).beside(new_documents(place, its, lists.manifests)),
+            lineage=lineage.beside(new_documents(place, its, lists.manifests)),
             once=late,
             near=os.path.dirname(output.path),
         )
