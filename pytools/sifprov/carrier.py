@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sifprov.embedded import NOTHING, Embedded, read_embedded
 from sifprov.errors import FileError
+from sifprov.foreign import StoredForeign, read_foreign
 from sifprov.frozen import dataclass, replace
 from sifprov.identity import Identity, identify_image
 from sifprov.model.record import FOLDER, Record
@@ -39,6 +40,7 @@ class Carrier:
     others. Records that stand in a place, not in the container itself, name it as their `place`.
     `embedded` are the documents of ancestors that it holds, by the SHA-256 of their bytes, which
     was checked; `embedded_errors` the objects of them (in a sidecar the lines) that cannot be read.
+    `foreign` is what the thesis's prototype recorded in it, in the order of the file.
     """
 
     identity: Identity
@@ -48,6 +50,7 @@ class Carrier:
     kind: str = CONTAINER
     embedded: Mapping[str, bytes] = MappingProxyType({})
     embedded_errors: tuple[tuple[int, str], ...] = ()
+    foreign: tuple[StoredForeign, ...] = ()
 
     def is_signed(self, stored: Stored) -> bool:
         """Whether a signature speaks of this record's group; nothing here verifies it."""
@@ -132,6 +135,7 @@ def read_carrier(path: str, others: Elsewhere | None = None, *, embedded: bool =
             signatures(image),
             changed_after_signing(image, good),
             kind,
+            foreign=read_foreign(file, image),
         )
         return _with(read_embedded(file, image) if embedded else NOTHING, found)
 

@@ -13,11 +13,20 @@ and null for `RecordTrail`, or in it for `InputContainers` and `ApplicationConta
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
+from sifprov.errors import RecordError
 from sifprov.frozen import dataclass
+from sifprov.model.canonical import Json
+from sifprov.model.timestamp import to_utc
 
 NO_OPERATION = "no operation"
+MAX_INPUTS = 10_000
+MAX_NAME = 4096
+MAX_COMMAND = 64 * 1024
+# What tells such a document from others of the same name.
+_FIELDS = ("ExecutionCommand", "RecordTrail", "UUID")
 
 
 @dataclass(frozen=True)
@@ -61,3 +70,76 @@ class Foreign:
             "does not tell: when the run began and ended, its exit status, the arguments one by"
             " one, mount points, content digests"
         )
+
+    @classmethod
+    def from_json(cls, value: Json) -> Foreign:
+        """Reads what is there; what has not its form counts as missing, and is told. Raises
+        RecordError for what is no such document."""
+        if not isinstance(value, Mapping) or any(field not in value for field in _FIELDS):
+            raise RecordError("", "not a document of the prototype")
+        problems: list[str] = []
+        trail = value["RecordTrail"]
+        if trail is not None and not isinstance(trail, Mapping):
+            problems.append("RecordTrail: not an object")
+        trail = trail if isinstance(trail, Mapping) else {}
+        inputs = trail.get("InputContainers") or []
+        if not isinstance(inputs, list):
+            problems.append("InputContainers: not a list")
+            inputs = []
+        if len(inputs) > MAX_INPUTS:
+            problems.append(f"InputContainers: more than {MAX_INPUTS}: the rest was left out")
+        return cls(
+            _text(value, "Name", MAX_NAME, problems),
+            _uuid(value, "UUID", problems),
+            _time(value.get("CreationTime"), problems),
+            _text(value, "ExecutionCommand", MAX_COMMAND, problems),
+            _named(trail.get("ApplicationContainer"), "ApplicationContainer", problems),
+            tuple(
+                found
+                for number, each in enumerate(inputs[:MAX_INPUTS])
+                if (found := _named(each, f"InputContainers[{number}]", problems))
+            ),
+            _named(trail.get("OutputContainer"), "OutputContainer", problems),
+            tuple(problems),
+        )
+
+
+def _named(value: Json, path: str, problems: list[str]) -> Named | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        problems.append(f"{path}: not an object")
+        return None
+    own: list[str] = []
+    found = Named(_text(value, "Name", MAX_NAME, own), _uuid(value, "UUID", own))
+    problems.extend(f"{path}.{problem}" for problem in own)
+    return found if found.name or found.uuid else None
+
+
+def _text(value: Mapping[str, Json], field: str, limit: int, problems: list[str]) -> str:
+    text = value.get(field)
+    if not isinstance(text, str):
+        problems.append(f"{field}: not a text")
+        return ""
+    if len(text) > limit:
+        problems.append(f"{field}: longer than {limit} characters: cut")
+    return text[:limit]
+
+
+def _uuid(value: Mapping[str, Json], field: str, problems: list[str]) -> UUID | None:
+    text = value.get(field)
+    try:
+        found = UUID(text) if isinstance(text, str) and len(text) == 36 else None
+    except ValueError:
+        found = None
+    if not found or not found.int:
+        problems.append(f"{field}: not a UUID")
+        return None
+    return found
+
+
+def _time(value: Json, problems: list[str]) -> str | None:
+    found = to_utc(value) if isinstance(value, str) else None
+    if found is None:
+        problems.append("CreationTime: not a time")
+    return found

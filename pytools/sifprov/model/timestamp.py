@@ -28,3 +28,19 @@ def to_ns(text: str) -> int:
     whole, _, fraction = text.rstrip("Z").partition(".")
     moment = datetime.fromisoformat(whole).replace(tzinfo=timezone.utc)
     return int(moment.timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0") if fraction else 0)
+
+
+def to_utc(text: str) -> str | None:
+    """Returns a time of RFC 3339 with any offset as records hold it; None for what is none, or is
+    before 1970."""
+    moment, offset = (text[:-1], "+00:00") if text.endswith("Z") else (text[:-6], text[-6:])
+    whole, dot, fraction = moment.partition(".")
+    digits = fraction.isascii() and fraction.isdigit() and len(fraction) <= 9
+    if len(whole) != 19 or whole[10] != "T" or bool(dot) != digits:
+        return None
+    try:
+        seconds = datetime.fromisoformat(whole + offset).timestamp()
+    except ValueError:
+        return None
+    found = from_seconds(int(seconds))
+    return found and found[:-1] + dot + fraction + "Z"
