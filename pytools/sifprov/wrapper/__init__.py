@@ -5,6 +5,7 @@
     short.py       --in and --out
     quick.py       the little that must be known of a container before the start
     supervise.py   the runtime's start, its signals and its end; the recorder's too
+    group.py       which signals were sent to the whole process group
     starts.py      whether the command in the container was ever started
     recorder.py    a process of its own beside the run, and how it is told of the end
     record.py      what that process does: reads, hashes, writes the record

@@ -11,6 +11,7 @@ from sifprov.model.environment import asks_for_log
 from sifprov.wrapper.line import Ours, Prepared, absolute, prepare, take_out, with_program
 from sifprov.wrapper.recorder import Recorder, Run, begun, end_line, keep, warn
 from sifprov.wrapper.short import Short, expand, remove, trim_made
+from sifprov.wrapper.starts import Verdict
 from sifprov.wrapper.supervise import Ended, Process, become, end_as
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def _follow(process: Process, run: Run, short: Short, tee: Tee | None) -> Ended:
     ended = process.wait()
     if tee and not tee.close():
         warn("the application's output was not kept")
+    ended = _surely(ended, run)
     recorded = recorder.finish(ended)
     if short.made and ended.started.started is False:
         remove(short.made)
@@ -113,6 +115,19 @@ def _follow(process: Process, run: Run, short: Short, tee: Tee | None) -> Ended:
         for problem in trim_made(short.made):
             warn(problem)
     return ended
+
+
+def _surely(ended: Ended, run: Run) -> Ended:
+    """What is mounted nowhere shows that nothing was started, where nobody else can tell."""
+    verdict = ended.started
+    writable = [b.bind.source for b in run.prepared.binds if not b.read_only]
+    if verdict.started is not None or verdict.alone or not writable or run.instance:
+        return ended
+    from sifprov.hostfs import changed_since  # few runs come here
+
+    if any(changed_since(absolute(path), run.started_ns) for path in writable):
+        return ended
+    return ended._replace(started=Verdict(False, "untouched containers"))
 
 
 def _words(ours: Ours) -> Annotation | None:

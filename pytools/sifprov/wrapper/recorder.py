@@ -18,9 +18,10 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from sifprov.wrapper.group import pipe
 from sifprov.wrapper.line import Prepared, working_folder
 from sifprov.wrapper.starts import Verdict
-from sifprov.wrapper.supervise import WATCHED, Ended, pipe, stop
+from sifprov.wrapper.supervise import WATCHED, Ended, stop
 
 if TYPE_CHECKING:
     from sifprov.model.annotation import Annotation

@@ -2,13 +2,12 @@
 us.
 
 The runtime is in our process group and on our terminal: what a terminal sends (^C, ^\\, ^Z, a
-hang-up) reaches it by itself. What was sent to our process alone we hand on. When it stops, we
-stop; as it ends, we end.
+hang-up) reaches it by itself, and so does what is sent to the whole group. What was sent to our
+process alone we hand on. When it stops, we stop; as it ends, we end.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import resource
 import signal
@@ -16,13 +15,12 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from sifprov.wrapper.group import SI_KERNEL, Witness, pipe
 from sifprov.wrapper.starts import Starts, Verdict
 
 if TYPE_CHECKING:
     from sifprov.wrapper.tee import Tee
 
-# From <asm-generic/siginfo.h>: a signal that the kernel made, for a terminal.
-_SI_KERNEL = 0x80
 _NEVER = {
     signal.SIGKILL, signal.SIGSTOP,
     # These tell of an error of our own.
@@ -75,6 +73,15 @@ class Process:
 
     def wait(self) -> Ended:
         """Waits for its end, and does with signals what they are for."""
+        # Made here, where the runtime is at work already.
+        witness = _witness()
+        try:
+            return self._wait(witness)
+        finally:
+            if witness:
+                witness.close()
+
+    def _wait(self, witness: Witness | None) -> Ended:
         pause = _FIRST_LOOK
         while True:
             if self._starts.settled:
@@ -94,7 +101,11 @@ class Process:
                 # The runtime's terminal is another than the one that was resized.
                 self._tee.resize()
                 os.kill(self.pid, signal.SIGWINCH)
-            elif info.si_code != _SI_KERNEL or info.si_signo not in _TERMINALS:
+            elif info.si_code == SI_KERNEL and info.si_signo in _TERMINALS:
+                continue
+            elif info.si_pid == os.getpid():
+                continue  # a pipe of ours that nobody reads any more
+            elif not (witness and witness.saw(info)):
                 os.kill(self.pid, info.si_signo)
 
     def _look(self) -> Ended | None:
@@ -104,11 +115,21 @@ class Process:
             if pid == 0:
                 return None
             if os.WIFSTOPPED(status):
-                stop(os.WSTOPSIG(status))
+                # Who stopped all of us may have woken us alone by now: then we wake the runtime.
+                if signal.SIGCONT not in signal.sigpending():
+                    stop(os.WSTOPSIG(status))
             elif not os.WIFCONTINUED(status):
                 now = time.time_ns()
                 verdict = self._starts.verdict(status)
                 return Ended(status, now, usage, verdict, self._starts.mounts)
+
+
+def _witness() -> Witness | None:
+    """Without one, what is sent to a whole group reaches the runtime twice."""
+    try:
+        return Witness(WATCHED)
+    except OSError:
+        return None
 
 
 def _spawn(
@@ -145,17 +166,6 @@ def _spawn(
         os.waitpid(pid, 0)
         raise OSError(int(problem), os.strerror(int(problem)))
     return pid
-
-
-def pipe() -> tuple[int, int]:
-    """A pipe that is none of the standard streams, even where those are closed."""
-    made = os.pipe()
-    try:
-        reading, writing = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in made)
-    finally:
-        for fd in made:
-            os.close(fd)
-    return reading, writing
 
 
 def stop(number: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 
 import pytest
@@ -15,7 +14,10 @@ from tests.real.exactly.live import Live
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
 HANDLED = ("INT", "TERM", "HUP", "QUIT", "USR1")
+# A shell signals its jobs as groups.
+JOB = 'set -m; "$@" </dev/null & read x; kill -TERM %1; wait %1'
 QUIET = 'ulimit -c 0; exec "$@"'  # QUIT leaves no core file
+NOHUP = "trap '' HUP INT; exec \"$@\""
 SLEEPER = ("sh", "-c", "echo x > /Outputs/a; echo ready $$; exec sleep 60")
 TRAPS = (
     "sh",
@@ -49,6 +51,10 @@ def to_group(number: int, *, trapped: bool = False) -> Callable[[Live], None]:
     return send
 
 
+def begun(live: Live) -> None:
+    live.ready()
+
+
 def one_by_one(live: Live) -> None:
     live.ready()
     for name in (*HANDLED, "USR2"):
@@ -76,16 +82,6 @@ def hard_stop(live: Live) -> None:
     os.kill(live.pid, signal.SIGTERM)
 
 
-def ignored(live: Live) -> None:
-    """What nohup does."""
-    app = live.asleep()
-    os.killpg(live.pid, signal.SIGHUP)
-    os.kill(live.pid, signal.SIGINT)
-    time.sleep(0.3)
-    live.note(f"after HUP and INT: {live.state(live.pid) in 'SR'} {live.state(app) in 'SR'}")
-    os.kill(live.pid, signal.SIGTERM)
-
-
 def killed_inside(live: Live) -> None:
     os.kill(live.asleep(), signal.SIGKILL)
 
@@ -105,11 +101,14 @@ CASES = (
     Case("group-INT", SLEEPER, code=-signal.SIGINT, during=to_group(signal.SIGINT)),
     Case("group-TERM", SLEEPER, code=-signal.SIGTERM, during=to_group(signal.SIGTERM)),
     Case("group-trap", ONE_TRAP, code=44, during=to_group(signal.SIGINT, trapped=True)),
+    Case("job-trap", ONE_TRAP, code=44, line=JOB, stdin=b"\n", during=begun),
     Case("pid-trap", ONE_TRAP, code=44, during=to_pid(signal.SIGTERM, trapped=True)),
     Case("handled", TRAPS, code=43, during=one_by_one),
     Case("stop", SLEEPER, code=-signal.SIGTERM, during=stop_and_go),
     Case("hard-stop", SLEEPER, code=-signal.SIGTERM, during=hard_stop),
-    Case("nohup", SLEEPER, code=None, line="trap '' HUP INT; exec \"$@\"", during=ignored),
+    # The runtimes take back what nohup does.
+    Case("nohup-pid", SLEEPER, code=None, line=NOHUP, during=to_pid(signal.SIGINT)),
+    Case("nohup-group", SLEEPER, code=None, line=NOHUP, during=to_group(signal.SIGHUP)),
     Case("app-KILL", SLEEPER, code=-signal.SIGKILL, during=killed_inside),
     Case("app-SEGV", ("sh", "-c", "kill -SEGV $$"), code=-signal.SIGSEGV, line=QUIET),
     Case("pid-namespace", SLEEPER, code=None, options=("--pid",), during=namespaced),
