@@ -13,6 +13,9 @@ from sifprov.model.container import INPUT
 from sifprov.verify.check import Findings
 from sifprov.verify.reading import Piece
 
+# The place of all records that stand alone; no object has this number.
+_ALONE = 0
+
 
 def chains(pieces: Sequence[Piece]) -> dict[UUID | None, list[Piece]]:
     """Returns the pieces by the container that they speak of, as in a file that holds those of
@@ -59,18 +62,28 @@ def check_chain(pieces: Sequence[Piece], container: UUID | None, found: Findings
 
 
 def _each_once(pieces: Iterable[Piece], found: Findings) -> dict[str, Piece]:
-    """The pieces by digest. A crash while they were bundled leaves some alone and in a bundle; what
-    stands alone or in one bundle twice was put there."""
+    """The pieces by digest.
+
+    A crash while some are bundled leaves old objects whose records stand in the new bundle too;
+    what else stands there twice was put there.
+    """
     once: dict[str, Piece] = {}
-    seen: set[tuple[str, int]] = set()
+    held: dict[int, set[str]] = {}
+    twice: set[tuple[int, int]] = set()
     again = 0
     for piece in pieces:
-        place = (piece.digest, piece.stored.object_id if piece.bundled else 0)
-        if place in seen:
+        place = piece.stored.object_id if piece.bundled else _ALONE
+        mine = held.setdefault(place, set())
+        first = once.setdefault(piece.digest, piece)
+        if piece.digest in mine:
             found.broken(f"{_named(piece)} stands there twice")
-        again += place not in seen and piece.digest in once
-        seen.add(place)
-        once.setdefault(piece.digest, piece)
+        elif first is not piece:
+            again += 1
+            twice.add((first.stored.object_id if first.bundled else _ALONE, place))
+        mine.add(piece.digest)
+    for one, other in twice:
+        if _ALONE not in (one, other) and not (held[one] < held[other] or held[other] < held[one]):
+            found.broken(f"bundles {one} and {other} hold the same records")
     if again:
         found.good(f"{again} stand in a bundle and elsewhere too: bundling them was cut off")
     return once
@@ -88,7 +101,7 @@ def _check_places(pieces: Sequence[Piece], number: dict[str, int], found: Findin
     """Records that stand alone were written one after the other, and bundles keep the order."""
     newest: dict[int, int] = {}
     for piece in pieces:
-        where = piece.stored.object_id if piece.bundled else 0
+        where = piece.stored.object_id if piece.bundled else _ALONE
         at = number.get(piece.digest)
         if at is None:
             continue

@@ -9,7 +9,7 @@ from pyext2fs import Ext2fsError
 from pyext2fs.superblock import superblock
 from sifprov.carrier import Carrier
 from sifprov.changes import changed_outside, newest_change
-from sifprov.compare import ONLY_FIRST, ONLY_SECOND, SAME, compare
+from sifprov.compare import ONLY_FIRST, ONLY_SECOND, SAME, FileVerdict, compare
 from sifprov.content import Deadline, Known, Tree, scan_folder
 from sifprov.digestcache import DigestCache
 from sifprov.errors import MissingError, SifprovError
@@ -21,7 +21,8 @@ from sifprov.model.timestamp import from_ns, to_ns
 from sifprov.partition import scan_partition
 from sifprov.sif import FsType
 from sifprov.survivors import is_locked, who, writers
-from sifprov.verify.check import Check, Findings
+from sifprov.terminal import counted
+from sifprov.verify.check import Check, Findings, Verdict
 
 _FOR_EVER = 2**63
 _WORDS = {ONLY_FIRST: "is missing", ONLY_SECOND: "is new"}
@@ -92,7 +93,9 @@ def check_content(
     else:
         compare_with(newest, carrier, cache, metadata, on_step, found)
     about = newest.about.digest if newest else None
-    return found.check(f"as its newest record says: {about}")
+    changed = len(found.texts(Verdict.GOOD))
+    rest = f"; permissions of {counted(changed, 'file')} were changed" if changed else ""
+    return found.check(f"as its newest record says: {about}{rest}")
 
 
 def compare_with(
@@ -125,6 +128,8 @@ def compare_with(
     else:
         if tree.digest != recorded:
             _differs(newest, carrier, tree, metadata, found)
+        else:
+            _modes(newest, carrier, tree, found)
 
 
 def _differs(
@@ -151,6 +156,15 @@ def _differs(
         found.broken(text)
 
 
+def _modes(newest: Told, carrier: Carrier, tree: Tree | Known, found: Findings) -> None:
+    """Tells of permissions that are not those in the record's list: no part of the content digest,
+    so nothing is broken."""
+    for row in _compared(newest, carrier, tree):
+        if row.mode_differs and row.first and row.second:
+            modes = f"{row.first.mode or 0:o} to {row.second.mode or 0:o}"
+            found.good(f"the permissions of {_shown(row)} were changed from {modes}")
+
+
 def _how(newest: Told, carrier: Carrier) -> str:
     """How it was changed, as far as the times in the inode tables say."""
     partition = carrier.identity.partition
@@ -164,12 +178,17 @@ def _how(newest: Told, carrier: Carrier) -> str:
 
 def named_changes(newest: Told, carrier: Carrier, tree: Tree | Known) -> Iterator[str]:
     """Yields what differs, file by file, where the record lists the files."""
-    if isinstance(tree, Known):
-        return
-    then = read_manifest(carrier, newest.about)
-    if then.manifest is None:
-        return
-    for row in compare(then.manifest.tree, tree):
+    for row in _compared(newest, carrier, tree):
         if row.verdict != SAME:
-            path = row.path.decode("utf-8", "surrogateescape")
-            yield f"{path} {_WORDS.get(row.verdict, 'is changed')}"
+            yield f"{_shown(row)} {_WORDS.get(row.verdict, 'is changed')}"
+
+
+def _compared(newest: Told, carrier: Carrier, tree: Tree | Known) -> tuple[FileVerdict, ...]:
+    then = read_manifest(carrier, newest.about)
+    if then.manifest is None or isinstance(tree, Known):
+        return ()
+    return compare(then.manifest.tree, tree)
+
+
+def _shown(row: FileVerdict) -> str:
+    return row.path.decode("utf-8", "surrogateescape")
