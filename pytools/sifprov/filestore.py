@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sifprov.embedded import embedded_objects, read_documents
 from sifprov.errors import FormatError, RecordError, SifprovError
-from sifprov.model.files import Document, Files, by_key, key_of, load, store
+from sifprov.model.files import MAX_DOCUMENT, Document, Files, by_key, key_of, load, store
 from sifprov.model.manifest import Manifest
 from sifprov.model.record import Record
 from sifprov.placement import SIDECAR, Place, read_place, read_place_embedded
@@ -43,7 +43,9 @@ def new_documents(
     for digest, manifest in wanted.items():
         if _load(digest, held) is None:
             base, spent = _base(newest, held) if digest == own else (None, 0)
-            made.append(store(manifest, base, spent).to_bytes())
+            data = store(manifest, base, spent).to_bytes()
+            # Paths that are gone may be longer than all that are there.
+            made.append(data if len(data) <= MAX_DOCUMENT else store(manifest).to_bytes())
     return tuple(made)
 
 

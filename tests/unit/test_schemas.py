@@ -31,6 +31,8 @@ from sifprov.commands.rerun import _to_json
 from sifprov.compare import compare
 from sifprov.content import Entry, make_tree
 from sifprov.doctor import diagnose
+from sifprov.lineage import build
+from sifprov.lineage.document import document as trail_document
 from sifprov.locate import Found
 from sifprov.model.annotation import make as make_annotation
 from sifprov.model.canonical import Json
@@ -56,8 +58,8 @@ SHA256 = "sha256:" + "5" * 64
 FORMATS = (FOLDER.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
 NAMES = {
     "record", "capture-request", "plugin-config", "trail", "rerun", "spool", "plugin-status",
-    "layout", "log", "bundle", "compare", "data-info", "data-ls", "diff", "doctor", "files",
-    "flush", "site-log", "verify",
+    "layout", "log", "bundle", "compare", "data-files", "data-info", "data-ls", "diff",
+    "doctor", "files", "flush", "lineage", "site-log", "verify",
 }  # fmt: skip
 
 
@@ -68,6 +70,7 @@ OPTIONAL = {
     "facts",
     "files",
     "folders",
+    "lineage",
     "marks",
     "metadata",
     "mounts",
@@ -245,7 +248,7 @@ def test_the_trail(tmp_path: Path) -> None:
     add(output, run_record())
     add_object(output, b'{"schema":"sifprov.record/1"}', name=b"metadata.json")
     trail = read_trail(str(output))
-    document = plain(trail.to_json())
+    document = plain(trail_document(trail, build(trail)))
     assert problems("sifprov.trail/1", document) == []
     assert [c["role"] for c in (document["container"], *document["ancestors"])] == [
         "output", "input",

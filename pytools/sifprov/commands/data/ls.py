@@ -11,10 +11,13 @@ from datetime import datetime
 
 import click
 
+from sifprov.filelist import RecordedFiles, recorded_files
 from sifprov.filesystem import FileSystem, Node
 from sifprov.filesystem.opening import open_container
+from sifprov.listing import Entry
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.model.timestamp import from_ns
+from sifprov.settings import load
 from sifprov.terminal import printable, size
 
 _TYPES = {
@@ -29,18 +32,43 @@ _TYPES = {
 @click.option("-l", "long", is_flag=True, help="Mode, owner, size and time of change too.")
 @click.option("-R", "--recursive", is_flag=True, help="What is below the folders too.")
 @click.option("--json", "as_json", is_flag=True, help="Print all that is known as JSON.")
-def command(container: str, path: str, long: bool, recursive: bool, as_json: bool) -> None:
+@click.option(
+    "--record", metavar="ID",
+    help="The files as this record lists them: its id or record digest, or how that begins.",
+)  # fmt: skip
+@click.option(
+    "--metadata", metavar="PATH", type=click.Path(exists=True),
+    help="With --record: what has the record [default: $SIFPROV_METADATA, or the setting].",
+)  # fmt: skip
+def command(
+    container: str,
+    path: str,
+    long: bool,
+    recursive: bool,
+    as_json: bool,
+    record: str | None,
+    metadata: str | None,
+) -> None:
     """List the files of a data container, without mounting it.
 
     PATH is a path inside OUT.sif. Bytes of a name that a terminal would act on are shown as
     escapes such as \\x1b; a name may be typed as it is.
+
+    With '--record' they are the files that the container, or an ancestor of it whose record it
+    holds, had when that record was made.
 
     \b
     Examples:
       sifprov data ls output.sif
       sifprov data ls -l output.sif /Outputs
       sifprov data ls -R --json output.sif | jq '.entries[].path'
+      sifprov data ls -R -l output.sif --record 6b1c3e0e
     """
+    if record is not None:
+        place = load().metadata if metadata is None else metadata
+        files = recorded_files(container, record, os.path.abspath(place) if place else "")
+        _show(files, os.fsencode(path), long, recursive, as_json)
+        return
     with open_container(container) as (_, fs):
         start = fs.lookup(os.fsencode(path))
         found = _entries(fs, start, recursive)
@@ -52,6 +80,28 @@ def command(container: str, path: str, long: bool, recursive: bool, as_json: boo
         for node in found:
             name = os.fsdecode(node.path[strip:] if recursive else node.name)
             click.echo(_long(fs, node, name) if long else printable(name))
+
+
+def _show(files: RecordedFiles, path: bytes, long: bool, recursive: bool, as_json: bool) -> None:
+    entries = files.below(path, recursive=recursive)
+    if as_json:
+        document = files.to_json(entries)
+        click.echo(json.dumps(document, indent=2, ensure_ascii=True, sort_keys=True))
+        return
+    for entry in entries:
+        name = printable("/" + os.fsdecode(entry.path))
+        click.echo(
+            f"{_mode(entry)} {_length(entry):>10} {entry.value:12.12} {name}" if long else name
+        )
+
+
+def _mode(entry: Entry) -> str:
+    kind = "-" if entry.kind in "fx" else entry.kind
+    return kind + stat.filemode(0o777 if entry.mode is None else entry.mode)[1:]
+
+
+def _length(entry: Entry) -> str:
+    return "-" if entry.size is None else size(entry.size)
 
 
 def _entries(fs: FileSystem, start: Node, recursive: bool) -> Iterator[Node]:
