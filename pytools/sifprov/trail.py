@@ -4,72 +4,46 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from uuid import UUID
 
-from sifprov.carrier import Carrier, Elsewhere, elsewhere, from_elsewhere, read_carrier
+from sifprov.carrier import (
+    Carrier,
+    Elsewhere,
+    elsewhere,
+    embedded_elsewhere,
+    from_elsewhere,
+    read_carrier,
+)
 from sifprov.changes import Standing, standing
-from sifprov.errors import FileError, NoRecordError
+from sifprov.errors import FileError, NoRecordError, RecordError
 from sifprov.frozen import dataclass
-from sifprov.model.canonical import Json, text_to_json
-from sifprov.model.record import FOLDER, Container
+from sifprov.model.canonical import record_digest
+from sifprov.model.container import FOLDER, Container
+from sifprov.model.record import Record
 from sifprov.sidecar import EXTENSION
 
-__all__ = ["Carrier", "Trail", "read_carrier", "read_trail"]
+__all__ = ["Carrier", "Trail", "Walk", "read_carrier", "read_trail"]
 
-SCHEMA = "sifprov.trail/1"
-# Hostile records may name containers without end.
+# Hostile records may name containers without end, and own and embedded ones may be millions.
 MAX_CONTAINERS = 10_000
+MAX_RECORDS = 100_000
 
 
 @dataclass(frozen=True)
 class Trail:
-    """A container with its records, and the ancestors that were found, by UUID. `standing`: its
-    content as it is now."""
+    """A container with its records, and what is known of where they lead.
+
+    `ancestors` are the other containers that were found, by UUID; `records` all that the
+    container's own ones lead to, by record digest; `standing` its content as it is now. `problems`
+    say what was left out.
+    """
 
     start: Carrier
-    ancestors: dict[UUID, Carrier]
+    ancestors: Mapping[UUID, Carrier]
+    records: Mapping[str, Record]
     standing: Standing | None = None
-
-    def to_json(self) -> Json:
-        """Returns the JSON document that `sifprov trail --json` prints."""
-        return {
-            "ancestors": [_carrier_json(c) for c in self.ancestors.values()],
-            "container": _carrier_json(self.start),
-            "now": self.standing.to_json() if self.standing else None,
-            "schema": SCHEMA,
-        }
-
-
-def _carrier_json(carrier: Carrier) -> Json:
-    identity = carrier.identity
-    declared = identity.declaration
-    return {
-        "changed_after_signing": carrier.changed_after_signing,
-        "created": identity.created,
-        "kind": carrier.kind,
-        "modified": identity.modified,
-        "mount": text_to_json(declared.mount) if declared else None,
-        "name": text_to_json(identity.name),
-        "path": text_to_json(identity.path),
-        "records": [
-            {
-                "digest": s.digest or None,
-                "error": s.error,
-                "object": s.object_id,
-                "place": text_to_json(s.place) if s.place else None,
-                "record": s.record.to_json() if s.record else None,
-                "signed": carrier.is_signed(s),
-            }
-            for s in carrier.records
-        ],
-        "role": declared.role if declared else None,
-        "signatures": [
-            {"covers": s.covers, "created": s.created, "group": s.group, "object": s.object_id}
-            for s in carrier.signatures
-        ],
-        "uuid": str(identity.uuid) if identity.uuid else None,
-    }
+    problems: tuple[str, ...] = ()
 
 
 def read_trail(path: str, search: Iterable[str] = (), metadata: str = "") -> Trail:
@@ -88,24 +62,131 @@ def read_trail(path: str, search: Iterable[str] = (), metadata: str = "") -> Tra
         )
     others = {**others, **start.as_elsewhere()}
     folders = [os.path.dirname(os.path.abspath(path)), *search]
-    seen: set[UUID] = {start.identity.uuid} if start.identity.uuid else set()
-    ancestors: dict[UUID, Carrier] = {}
-    todo = deque(_named(start))
-    while todo and len(seen) < MAX_CONTAINERS:
-        wanted = todo.popleft()
-        if wanted.uuid is None or wanted.uuid in seen:
-            continue
-        seen.add(wanted.uuid)
-        carrier = _find(wanted, folders, others)
-        if carrier:
-            ancestors[wanted.uuid] = carrier
-            todo.extend(_named(carrier))
+    walk = Walk(start, lambda wanted: _find(wanted, folders, others), _embedded)
+    walk.take_embedded(embedded_elsewhere(metadata).documents)
+    walk.run()
     newest_first = (record for _, record in reversed(start.good))
-    return Trail(start, ancestors, standing(start.identity, newest_first, metadata))
+    now = standing(start.identity, newest_first, metadata)
+    return Trail(start, walk.found, walk.records, now, tuple(walk.problems))
 
 
-def _named(carrier: Carrier) -> list[Container]:
-    return [c for _, record in carrier.good for c in record.containers]
+class Walk:
+    """Follows the digests that records name, through all records at hand.
+
+    A record counts when one that counts names its digest: in `previous`, or as what a container of
+    the run carried. So it needs no trust where it comes from. A container that carried none is
+    followed into the records that stand in it now; whoever reads them judges whether they fit.
+    """
+
+    def __init__(
+        self,
+        start: Carrier,
+        find: Callable[[Container], Carrier | None],
+        embedded: Callable[[Carrier], Mapping[str, bytes]] = lambda carrier: {},
+    ) -> None:
+        """`find` looks for a container; `embedded` reads what one that it found embeds."""
+        self.found: dict[UUID, Carrier] = {}
+        self.records: dict[str, Record] = {}
+        self.problems: list[str] = [f"{start.identity.name}: {e}" for e in start.embedded_errors]
+        self._find = find
+        self._read_embedded = embedded
+        self._seen = {start.identity.uuid}
+        self._opened: set[UUID] = set()
+        self._parsed: dict[str, Record] = {}
+        self._embedded: dict[str, bytes] = {}
+        self._asked: dict[str, UUID] = {}
+        self._todo: deque[str] = deque()
+        self._take(start)
+        self.take_embedded(start.embedded)
+        for stored, record in start.good:
+            self._ask(stored.digest, record.container)
+
+    def run(self) -> None:
+        """Goes all the way. Takes time in proportion to the records and the containers in them."""
+        deep: set[UUID] = set()
+        while True:
+            self._go()
+            # What a found container embeds is read when a record of it names what is not at hand.
+            open_ends = [u for d, u in self._asked.items() if d not in self.records]
+            more = [u for u in dict.fromkeys(open_ends) if u in self.found and u not in deep]
+            if not more or len(self.records) >= MAX_RECORDS:
+                break
+            for uuid in more:
+                deep.add(uuid)
+                self.take_embedded(self._read_embedded(self.found[uuid]))
+        self._add_beside()
+
+    def take_embedded(self, documents: Mapping[str, bytes]) -> None:
+        """Adds documents, by digest, to what is at hand."""
+        self._todo.extend(d for d in documents if d in self._asked and d not in self._embedded)
+        self._embedded.update(documents)
+
+    def _go(self) -> None:
+        while self._todo:
+            if len(self.records) == MAX_RECORDS:
+                self.problems.append(f"more than {MAX_RECORDS} records: the rest was left out")
+                return
+            digest = self._todo.popleft()
+            record = self._read(digest)
+            if record is None:
+                continue
+            self.records[digest] = record
+            if record.previous:
+                self._ask(record.previous, record.container)
+            for container in record.containers:
+                if container.record:
+                    self._ask(container.record, record.container)
+                if container.uuid:
+                    self._look(container, container.uuid)
+
+    def _take(self, carrier: Carrier) -> None:
+        """Adds a carrier's records to those at hand."""
+        self._parsed.update((s.digest, r) for s, r in carrier.good)
+        self._todo.extend(s.digest for s, _ in carrier.good if s.digest in self._asked)
+
+    def _ask(self, digest: str, by: UUID) -> None:
+        """Wants a record, which one of the container `by` names."""
+        if digest not in self._asked:
+            self._asked[digest] = by
+            if digest in self._parsed or digest in self._embedded:
+                self._todo.append(digest)
+
+    def _read(self, digest: str) -> Record | None:
+        if digest in self.records:
+            return None
+        if digest in self._parsed:
+            return self._parsed[digest]
+        data = self._embedded[digest]
+        try:
+            if record_digest(data) != digest:
+                raise RecordError("", "its bytes have another digest")
+            return Record.from_bytes(data)
+        except RecordError as error:
+            self.problems.append(f"embedded record {digest}: {error}")
+            return None
+
+    def _look(self, container: Container, uuid: UUID) -> None:
+        """Looks for a container once; what it carries helps whoever named it by digest."""
+        if uuid not in self._seen and len(self._seen) < MAX_CONTAINERS:
+            self._seen.add(uuid)
+            carrier = self._find(container)
+            if carrier:
+                self.found[uuid] = carrier
+                self._take(carrier)
+        if container.record is None and uuid in self.found and uuid not in self._opened:
+            self._opened.add(uuid)
+            for stored, record in self.found[uuid].good:
+                self._ask(stored.digest, record.container)
+
+    def _add_beside(self) -> None:
+        """What nobody's digest names, but belongs to what is named: words that were added later,
+        and the records of the same runs in their other outputs."""
+        ids = {r.id for r in self.records.values() if not r.annotates}
+        for carrier in self.found.values():
+            for stored, record in carrier.good:
+                about = record.annotates and record.annotates.record in self.records
+                if about or (not record.annotates and record.id in ids):
+                    self.records.setdefault(stored.digest, record)
 
 
 def _find(wanted: Container, folders: list[str], others: Elsewhere) -> Carrier | None:
@@ -113,9 +194,18 @@ def _find(wanted: Container, folders: list[str], others: Elsewhere) -> Carrier |
         if os.path.isdir(path) != (FOLDER in wanted.marks) or path.endswith(EXTENSION):
             continue
         try:
-            carrier = read_carrier(path, others)
+            carrier = read_carrier(path, others, embedded=False)
         except FileError:
             continue
         if carrier.identity.uuid == wanted.uuid:
             return carrier
     return from_elsewhere(wanted.path, wanted.uuid, others) if wanted.uuid else None
+
+
+def _embedded(carrier: Carrier) -> Mapping[str, bytes]:
+    if carrier.identity.reason:
+        return {}
+    try:
+        return read_carrier(carrier.identity.path).embedded
+    except FileError:
+        return {}

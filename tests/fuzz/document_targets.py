@@ -15,7 +15,7 @@ from sifprov.model.request import is_running, parse_end, parse_request
 from sifprov.model.timestamp import to_ns
 from sifprov.records import Stored
 from sifprov.render.tree import render
-from sifprov.trail import Carrier, Trail
+from sifprov.trail import Carrier, Trail, Walk
 from tests.fuzz.target import Basic, Target
 from tests.fuzz.text_targets import harmless
 
@@ -64,11 +64,13 @@ def record(data: bytes) -> None:
 def _draw(found: Record, data: bytes) -> None:
     """Its picture has no line and no control character that the record could forge."""
     stored = Stored(1, 1, record_digest(data), found, None)
-    identity = Identity("/x.sif", UUID(int=1))
-    picture = render(Trail(Carrier(identity, (stored,)), {}))
+    start = Carrier(Identity("/x.sif", UUID(int=1)), (stored,))
+    walk = Walk(start, lambda container: None)
+    walk.run()
+    picture = render(Trail(start, walk.found, walk.records))
     lines = picture.split("\n")
     assert all(harmless(line) for line in lines), lines
-    assert len(lines) <= 6 + 3 * len(found.containers)
+    assert len(lines) <= 8 + sum(5 + len(c.marks) for c in found.containers)
 
 
 def request(data: bytes) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from sifprov.carrier import Carrier
 from sifprov.frozen import replace
+from sifprov.identity import Identity
 from sifprov.model.annotation import Annotation
 from sifprov.model.canonical import record_digest
 from sifprov.model.container import APPLICATION, INPUT, OUTPUT, Container
@@ -25,6 +27,8 @@ from sifprov.model.graph import (
 )
 from sifprov.model.record import ANNOTATE, CREATE, EXITED, PLUGIN, Origin, Record, Replay, Run
 from sifprov.model.timestamp import from_ns
+from sifprov.records import Stored, in_order
+from sifprov.trail import Trail, Walk
 
 _BEGIN = 1_780_000_000_000_000_000
 _MINUTE = 60_000_000_000
@@ -168,9 +172,11 @@ class Sample:
 
     def graph(self, *targets: Entity, problems: tuple[str, ...] = ()) -> Graph:
         """The graph of all that was made, with these targets, which are found beside us."""
-        for target in targets:
-            found = replace(self.entities[target.key], standing=FOUND, path=target.container.path)
-            self.entities[target.key] = found
+        there = {t.uuid: t.container.path for t in targets}
+        for key, entity in self.entities.items():
+            if entity.uuid in there:
+                path = there[entity.uuid]
+                self.entities[key] = replace(entity, standing=FOUND, path=path)
         keys = tuple(t.key for t in targets)
         return Graph(keys, dict(self.entities), dict(self.activities), problems)
 
@@ -236,3 +242,37 @@ def _argv(app: Container, inputs: list[Container], outputs: list[Container]) -> 
     binds += [f"{c.name}:/Outputs:image-src=/Outputs" for c in outputs]
     tail = (app.name, "sh", "-c", "cat /Inputs/* > /Outputs/result.csv")
     return ("singularity", "exec", *(t for b in binds for t in ("-B", b)), *tail)
+
+
+def documents(graph: Graph) -> dict[str, bytes]:
+    """The bytes of all records of a graph that a Sample has made, by record digest."""
+    found: list[bytes] = [word.to_bytes() for a in graph.activities.values() for word in a.words]
+    for activity in graph.activities.values():
+        for usage in activity.generated:
+            uuid = graph.entities[usage.entity].uuid or UUID(int=0)
+            if activity.record is None:
+                continue
+            record = replace(activity.record, container=uuid)
+            if record.run:
+                record = replace(record, previous=usage.container.record)
+            found.append(record.to_bytes())
+    return {record_digest(data): data for data in found}
+
+
+def trail_of(graph: Graph) -> Trail:
+    """The trail of a graph's first target: its own records stand in it, the others are embedded."""
+    target = graph.entities[graph.targets[0]]
+    own: list[Stored] = []
+    embedded: dict[str, bytes] = {}
+    for digest, data in documents(graph).items():
+        record = Record.from_bytes(data)
+        if record.container == target.uuid:
+            own.append(Stored(len(own) + 2, 2, digest, record, None))
+        else:
+            embedded[digest] = data
+    records = in_order(own)
+    identity = Identity(target.path or "", target.uuid, record=records[-1].digest)
+    start = Carrier(identity, records, embedded=embedded)
+    walk = Walk(start, lambda container: None)
+    walk.run()
+    return Trail(start, walk.found, walk.records, None, tuple(walk.problems))

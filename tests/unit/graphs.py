@@ -9,7 +9,7 @@ from tests.unit.graphmaker import Sample
 from sifprov.frozen import replace
 from sifprov.model.annotation import Annotation
 from sifprov.model.fact import Fact
-from sifprov.model.graph import FOUND, Graph
+from sifprov.model.graph import Graph
 
 FACTS = (
     Fact("batch", {"job": "4711", "system": "slurm"}, "environment"),
@@ -85,7 +85,7 @@ def partly_missing() -> Graph:
     )
     swapped = s.made("swapped.sif")
     s.entities[swapped.key] = replace(
-        swapped, standing=FOUND, path="/home/ada/swapped.sif",
+        swapped, path="/home/ada/swapped.sif",
         problem="carries other records now than it did then",
     )  # fmt: skip
     (end,) = s.run(app, (left, right, swapped), "output.sif")

@@ -114,6 +114,7 @@ def origin_record(target: UUID = IN) -> Record:
     """The record of a making."""
     return replace(
         run_record(target),
+        recorded="2026-05-28T20:10:00Z",
         captured_by=CREATE,
         run=None,
         origin=Origin("/home/user/inputs", TREE),

@@ -15,6 +15,9 @@ from tests.unit.sifs import IN, OUT, RUN_ID, add, make_sif, origin_record, run, 
 from sifprov.annotate import annotate
 from sifprov.cli import main
 from sifprov.errors import NoRecordError, SifprovError
+from sifprov.lineage import build
+from sifprov.lineage.document import document as trail_document
+from sifprov.lineage.document import dumps
 from sifprov.model.annotation import make
 from sifprov.placement import append_to, named, read_place
 from sifprov.plan import last_run
@@ -112,7 +115,7 @@ def test_the_trail_shows_it_with_its_record(output: Path) -> None:
     for line in ("note (", "good \\x1b[31m", "paper=2", "r2 = 0.93", "plain", "n = 4"):
         assert line in newest
     assert "noted" not in text
-    document = json.loads(json.dumps(trail.to_json()))
+    document = json.loads(dumps(trail_document(trail, build(trail))))
     assert problems("sifprov.trail/1", document) == []
     last = document["container"]["records"][-1]["record"]
     assert last["annotation"]["metrics"] == {"r2": "0.93"}

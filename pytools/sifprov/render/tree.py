@@ -1,127 +1,205 @@
-"""The trail as a tree of text lines."""
+"""The trail as a tree of text lines: a container, the runs that wrote it from the newest on, and
+below each what it used, with the history of that.
+
+What has two ways to it is drawn once and named elsewhere. Where the branches would reach too far to
+the right, the rest begins anew further below. No call is deeper than the others, however long the
+chain.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 from uuid import UUID
 
-from sifprov.model.record import (
-    APPLICATION,
-    EXITED,
-    INPUT,
-    NOT_STARTED,
-    OUTPUT,
-    SIGNALED,
-    Container,
-    Record,
-    Run,
-)
-from sifprov.model.timestamp import to_ns
-from sifprov.records import Stored
-from sifprov.render.clock import local_time
-from sifprov.render.standing import mark_lines, standing_lines
-from sifprov.render.words import annotation_lines, fact_lines
+from sifprov.lineage import build
+from sifprov.model.graph import Entity, Graph, Usage
+from sifprov.model.record import OUTPUT
+from sifprov.render.colour import Palette
+from sifprov.render.standing import standing_lines
+from sifprov.render.treefold import Folds, Item
+from sifprov.render.treetext import Texts
 from sifprov.signatures import DATA
-from sifprov.terminal import command, printable
+from sifprov.terminal import counted, printable
 from sifprov.trail import Carrier, Trail
 
 # The branches of one level: its items, and the last of them.
 _TEE, _BAR, _END, _GAP = "├─ ", "│  ", "└─ ", "   "
-# A chain of thousands moves no further to the right, or its picture would have gigabytes.
-_MAX_INDENT = 300
+# How many runs deep a branch goes before the rest of it begins anew.
+_MAX_LEVEL = 10
 
 
-@dataclass
-class Node:
+class _Node(NamedTuple):
     """A line of the tree, lines that belong to it, and what hangs below it."""
 
     text: str
-    more: list[str] = field(default_factory=list)
-    children: list[Node] = field(default_factory=list)
+    more: list[str]
+    children: list[Item]
 
 
-def render(trail: Trail) -> str:
-    """Returns the tree: the container, its records from the newest on, and what each was made
-    from."""
-    root = _carrier_node(trail.start, trail, set())
-    root.text = _name_line(trail.start)
+def render(
+    trail: Trail,
+    palette: Palette | None = None,
+    *,
+    depth: int | None = None,
+    collapse: bool = False,
+) -> str:
+    """Returns the tree of a trail, with what its containers say of signatures and of how their
+    content stands now. The rest is as in `draw`."""
+    notes = {}
+    for carrier in (trail.start, *trail.ancestors.values()):
+        if carrier.identity.uuid:
+            notes[carrier.identity.uuid] = list(_signed_lines(carrier))
+    own = trail.start.identity.uuid
     it = next((r.itself() for _, r in reversed(trail.start.good) if r.run), None)
-    root.more = [*standing_lines(trail.standing, it.digest if it else None), *root.more]
-    # Iterative, so that a long chain needs no deep recursion.
-    lines: list[str] = []
-    stack: list[tuple[Node, str, str]] = [(root, "", "")]
-    while stack:
-        node, first, rest = stack.pop()
-        lines.append(first + node.text)
-        below = rest + (_BAR if node.children else _GAP)
-        lines.extend(below + line for line in node.more)
-        for i, child in reversed(list(enumerate(node.children))):
-            last = i == len(node.children) - 1
-            left = rest[-_MAX_INDENT:]
-            stack.append((child, left + (_END if last else _TEE), left + (_GAP if last else _BAR)))
-    return "\n".join(lines)
+    if own:
+        notes[own] = [*standing_lines(trail.standing, it.digest if it else None), *notes[own]]
+    return draw(build(trail), palette, depth=depth, collapse=collapse, notes=notes)
 
 
-def _carrier_node(carrier: Carrier, trail: Trail, shown: set[UUID]) -> Node:
-    """Builds the tree breadth first; a container that was shown already is only named."""
-    root = Node("")
-    todo: list[tuple[Node, Carrier]] = [(root, carrier)]
-    if carrier.identity.uuid:
-        shown.add(carrier.identity.uuid)
-    for node, current in todo:
-        node.more.extend(_signed_lines(current))
-        if current.of_many:
-            for part in current.parts():
-                below = Node(_name_line(part))
-                node.children.append(below)
-                todo.append((below, part))
-                if part.identity.uuid:
-                    shown.add(part.identity.uuid)
-            continue
-        words, placed = _later_words(current)
-        for stored in reversed(current.records):
-            if stored.digest in placed:
-                continue  # shown with the record that it is about
-            child = _record_node(stored)
-            for later in words.get(stored.digest, ()):
-                when = f" ({local_time(later.recorded)})"
-                child.more.extend(annotation_lines(later.annotation, when))
-            node.children.append(child)
-            if stored.record is None:
-                continue
-            for container in _in_order(stored.record):
-                below = _container_node(container)
-                child.children.append(below)
-                ancestor = trail.ancestors.get(container.uuid) if container.uuid else None
-                if container.role == OUTPUT or container.uuid in shown:
-                    continue
-                if ancestor and container.uuid:
-                    shown.add(container.uuid)
-                    todo.append((below, ancestor))
-                if container.record and not ancestor:
-                    below.more.append("carried records of its own; it is not found here")
-                elif ancestor and ancestor.identity.record != container.record:
-                    below.more.append("carries other records now than it did then")
-    return root
+def draw(
+    graph: Graph,
+    palette: Palette | None = None,
+    *,
+    depth: int | None = None,
+    collapse: bool = False,
+    notes: Mapping[UUID, list[str]] | None = None,
+) -> str:
+    """Returns the tree of a graph.
+
+    `depth` is how many runs one behind the other are drawn; None for all. `collapse` draws of what
+    is alike a few, and how many there are. `notes` are more lines for containers.
+    """
+    return "\n".join(_Tree(graph, palette or Palette(), depth, collapse, notes or {}).lines())
 
 
-def _name_line(carrier: Carrier) -> str:
-    name, uuid = printable(carrier.identity.name), carrier.identity.uuid
-    return f"{name}  {uuid}" if uuid else name
+class _Tree:
+    def __init__(
+        self,
+        graph: Graph,
+        palette: Palette,
+        depth: int | None,
+        collapse: bool,
+        notes: Mapping[UUID, list[str]],
+    ) -> None:
+        self._graph = graph
+        self._texts = Texts(graph, palette)
+        self._paint = palette
+        self._depth = depth
+        self._folds = Folds(graph, collapse=collapse and depth is None)
+        self._notes = dict(notes)
+        self._sections = deque(graph.targets)
+        self._later: set[str] = set()
+        self._shown: set[str] = set()
+        self._drawn: set[str] = set()
 
+    def lines(self) -> Iterator[str]:
+        first = True
+        while self._sections:
+            key = self._sections.popleft()
+            if not first:
+                yield ""
+            first = False
+            yield from self._section(key)
+        for record in self._graph.words:
+            yield from self._texts.words(record)
+        for problem in self._graph.problems:
+            yield self._paint.bad("! " + printable(problem))
 
-def _later_words(carrier: Carrier) -> tuple[dict[str, list[Record]], set[str]]:
-    """The annotations by the digest of the record that they are about, where that stands here too;
-    and the digests of these annotations."""
-    here = {s.digest for s in carrier.records}
-    words: dict[str, list[Record]] = {}
-    placed = set()
-    for stored, record in carrier.good:
-        if record.annotates and record.annotates.record in here:
-            words.setdefault(record.annotates.record, []).append(record)
-            placed.add(stored.digest)
-    return words, placed
+    def _section(self, key: str) -> Iterator[str]:
+        entity = self._graph.entities[key]
+        more = [*self._texts.standing_lines(entity), *self._note(entity)]
+        root = _Node(self._texts.name(entity), more, self._history(key, 0))
+        stack: list[tuple[_Node | Item, str, str]] = [(root, "", "")]
+        while stack:
+            item, first, rest = stack.pop()
+            node = self._open(item) if isinstance(item, Item) else item
+            yield first + node.text
+            below = rest + (_BAR if node.children else _GAP)
+            yield from (below + line for line in node.more)
+            for i, child in reversed(list(enumerate(node.children))):
+                last = i == len(node.children) - 1
+                stack.append(
+                    (child, rest + (_END if last else _TEE), rest + (_GAP if last else _BAR))
+                )
+
+    def _open(self, item: Item) -> _Node:
+        if item.usage:
+            return self._open_usage(item, item.usage)
+        if not item.key:
+            return _Node(item.text, [], list(item.below))
+        activity = self._graph.activities[item.key]
+        uses = [
+            Item(usage=usage, via=item.via, level=item.level + 1)
+            for usage in (*activity.used, *activity.generated)
+            # What it made is told above, but for what only this line tells of the first container.
+            if usage.entity != item.via or (item.level == 0 and activity.run)
+        ]
+        more = list(self._texts.activity_lines(activity))
+        return _Node(self._texts.activity(activity), more, self._folds.uses(uses))
+
+    def _open_usage(self, item: Item, usage: Usage) -> _Node:
+        entity = self._graph.entities[usage.entity]
+        text = self._texts.usage(usage.container, entity)
+        more = list(self._texts.usage_lines(usage.container, entity))
+        if usage.container.role == OUTPUT:
+            return _Node(text, more, [])
+        more += self._note(entity)
+        alone = not (entity.generated_by or entity.revision_of)
+        if alone or self._refers(usage.entity, item.level, more):
+            return _Node(text, more, [])
+        below = self._folds.chain(item.via, usage.entity, item.level)
+        return _Node(text, more, below or self._history(entity.key, item.level))
+
+    def _refers(self, key: str, level: int, more: list[str]) -> bool:
+        """Whether a container's history is not drawn here; says why not."""
+        if key in self._shown:
+            more.append(self._see(key))
+        elif key in self._later:
+            more.append("its history stands below")
+        elif self._depth is not None and level >= self._depth:
+            more.append(f"… its history is more than {counted(self._depth, 'run')} deep")
+        elif level >= _MAX_LEVEL:
+            more.append("its history stands below")
+            self._later.add(key)
+            self._sections.append(key)
+        else:
+            return False
+        return True
+
+    def _history(self, key: str, level: int) -> list[Item]:
+        """The activities that made a container what it is, the newest first."""
+        items = []
+        at: str | None = key
+        while at:
+            entity = self._graph.entities[at]
+            if at in self._shown:
+                items.append(Item(f"before that: {self._see(at)}"))
+                break
+            self._shown.add(at)
+            by = entity.generated_by
+            if by in self._drawn:
+                items.append(Item(self._see(at)))
+            elif by and by in self._graph.activities:
+                self._drawn.add(by)
+                items.append(Item(key=by, via=at, level=level))
+            elif at != key:
+                said = " ".join(self._texts.standing_lines(entity))
+                items.append(Item(f"before that: {said or 'nothing is recorded'}"))
+            at = entity.revision_of
+        return self._folds.runs(items)
+
+    def _see(self, key: str) -> str:
+        by = self._graph.entities[key].generated_by
+        activity = self._graph.activities.get(by or "")
+        if activity is None:
+            return "its history is shown above"
+        return f"see {self._texts.activity(activity)}"
+
+    def _note(self, entity: Entity) -> list[str]:
+        """What is to be said of a container, once."""
+        return self._notes.pop(entity.uuid, []) if entity.uuid else []
 
 
 def _signed_lines(carrier: Carrier) -> Iterator[str]:
@@ -133,67 +211,3 @@ def _signed_lines(carrier: Carrier) -> Iterator[str]:
         yield f"signatures on {' and '.join(what)} (the runtime's 'verify' says whether they hold)"
     if carrier.changed_after_signing:
         yield "the data was changed by a run after it was signed: that signature no longer holds"
-
-
-def _in_order(record: Record) -> Iterator[Container]:
-    for role in (APPLICATION, INPUT, OUTPUT):
-        yield from record.with_role(role)
-
-
-def _record_node(stored: Stored) -> Node:
-    record = stored.record
-    if record and record.run:
-        run = record.run
-        text = f"run {local_time(run.started)}{_took(run)}, {outcome(run)}"
-        more = ["$ " + command(run.argv or run.command)]
-        if record.replays:
-            more.append(f"replay of record {record.replays.id}")
-        more.extend(annotation_lines(record.annotation))
-        more.extend(fact_lines(run))
-        runtime = printable(f"{run.runtime_name} {run.runtime_version}")
-        return Node(text, [*more, f"recorded by the {record.captured_by}, {runtime}"])
-    if record and record.origin:
-        text = f"made {local_time(record.recorded)} from {printable(record.origin.source)}"
-        return Node(text, [short_digest(record.origin.digest)])
-    if record and record.annotates:
-        text = f"noted {local_time(record.recorded)} about record {record.annotates.id}"
-        return Node(text, list(annotation_lines(record.annotation)))
-    return Node(f"broken record (object {stored.object_id}): {printable(stored.error or '')}")
-
-
-def _container_node(container: Container) -> Node:
-    where = f" at {printable(container.mount)}" if container.mount else ""
-    content = (
-        short_digest(container.digest)
-        if container.digest
-        else f"content unknown: {printable(container.reason or '')}"
-    )
-    uuid = str(container.uuid) if container.uuid else "no UUID"
-    more = [content, *mark_lines(container)]
-    return Node(f"{container.role} {printable(container.name)}{where}  {uuid}", more)
-
-
-def _took(run: Run) -> str:
-    if run.ended is None:
-        return ""
-    seconds = (to_ns(run.ended) - to_ns(run.started)) / 1e9
-    if seconds < 60:
-        return f", {seconds:.2f} s"
-    return f", {int(seconds) // 60} min {int(seconds) % 60} s"
-
-
-def outcome(run: Run) -> str:
-    """Returns how a run ended, in words."""
-    if run.outcome == EXITED:
-        return f"exit code {run.exit_code}"
-    if run.outcome == SIGNALED:
-        return f"ended by signal {run.signal}"
-    if run.outcome == NOT_STARTED:
-        return "never started"
-    return "outcome unknown"
-
-
-def short_digest(digest: str) -> str:
-    """Returns enough of a digest to tell it from others."""
-    scheme, _, value = digest.partition(":")
-    return f"{scheme}:{value[:16]}…"

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import click
 
 from sifprov.changes import CHANGED, IN_USE, WAS_PROVISIONAL
+from sifprov.embedded import Embedded
 from sifprov.info import APPLICATION, METADATA, OTHER, Info, Volume, read_info
 from sifprov.model.timestamp import to_ns
 from sifprov.render.clock import local_time
-from sifprov.render.tree import outcome
+from sifprov.render.treetext import outcome
 from sifprov.terminal import command as shown_command
 from sifprov.terminal import printable, size
 
@@ -63,6 +64,8 @@ def _lines(info: Info) -> Iterator[tuple[str, str]]:
             yield "in use", "a run has it open for writing, or it was not unmounted (e2fsck)"
     yield "objects", f"{info.objects}, {info.slots - info.objects} of {info.slots} slots free"
     yield "records", _records(info)
+    if info.embedded.objects or info.embedded.errors:
+        yield "lineage", _lineage(info.embedded)
     if info.content in _CONTENT:
         yield "content", _CONTENT[info.content]
     run = info.newest_run
@@ -103,6 +106,14 @@ def _partition(volume: Volume) -> str:
 def _records(info: Info) -> str:
     broken = sum(1 for s in info.records if s.error)
     return f"{len(info.records)}" + (f", {broken} of them broken" if broken else "")
+
+
+def _lineage(embedded: Embedded) -> str:
+    text = (
+        f"{len(embedded.documents)} documents of {size(embedded.size)}, "
+        f"stored in {embedded.objects} objects of {size(embedded.stored)}"
+    )
+    return text + (f", {len(embedded.errors)} more are broken" if embedded.errors else "")
 
 
 def _seconds(started: str, ended: str | None) -> str:
