@@ -151,13 +151,14 @@ def read_lineage(file: BinaryIO, item: Descriptor) -> bytes:
 
 
 def collect(
-    objects: Iterable[tuple[int, int, Callable[[int], tuple[bytes, ...]]]], limit: int = MAX_TOTAL
+    objects: Iterable[tuple[int, int, Callable[[int], tuple[bytes, ...]]]],
+    limit: int | None = None,
 ) -> Embedded:
-    """Returns what objects hold, of together `limit` bytes: each comes with its id, its size and
-    what reads it within a limit, the newest first."""
+    """Returns what objects hold, of together `limit` (by default MAX_TOTAL) bytes: each comes with
+    its id, its size and what reads it within a limit, the newest first."""
     documents: dict[str, bytes] = {}
     errors: list[tuple[int, str]] = []
-    room, count, stored = limit, 0, 0
+    room, count, stored = MAX_TOTAL if limit is None else limit, 0, 0
     for number, size, read in objects:
         try:
             if len(documents) > MAX_DOCUMENTS:

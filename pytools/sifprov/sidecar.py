@@ -86,7 +86,7 @@ def newest_line(path: str, of: UUID) -> str | None:
     return record_digest(newest) if newest else None
 
 
-def _embedded(file: BinaryIO, path: str, limit: int = MAX_TOTAL) -> Embedded:
+def _embedded(file: BinaryIO, path: str, limit: int | None = None) -> Embedded:
     file.seek(0)
     lines = (each for each in _lines(file, path) if is_line(each[1]))
     return collect(((n, len(line), partial(open_lineage, line)) for n, line, _ in lines), limit)

@@ -156,7 +156,7 @@ def append_all(
 
     As `append`; `build` makes at least one, and no more than the table it sees has free slots.
     `make_room` is asked, where fewer than `slots` are free, for as many as are missing; where that
-    is too much, and none is free, for one.
+    is too much, for one after the other.
     """
     for _ in range(_ATTEMPTS):
         with open_file(path, write=True) as file, locked(file, path):
@@ -164,11 +164,10 @@ def append_all(
                 continue  # grown while we waited: another file has the name now
             try:
                 image, writer = load(file), disk(file.fileno())
-                free = len(image.free_slots())
-                merge = make_room(file, image, slots - free) if slots > free else None
-                if merge is None and not free and slots > 1:
-                    merge = make_room(file, image, 1)
-                if merge:
+                while (missing := slots - len(image.free_slots())) > 0:
+                    merge = make_room(file, image, missing) or make_room(file, image, 1)
+                    if merge is None:
+                        break
                     merge_objects(writer, image, merge, now)
                     image = load(file)
                 if not image.free_slots():
