@@ -107,6 +107,9 @@ def compare(site: Site, way: str, done: dict[tuple[str, str, str], Outcome]) -> 
         if found := bare.differences(here):
             pytest.fail(f"{case.name}, {way} on {site.name}\n" + "\n".join(found), pytrace=False)
         _check_records(case, here)
+        other = done.get((site.name, "plugin" if way == "wrapper" else "wrapper", case.name))
+        if other:
+            assert _recorded(here) == _recorded(other), case.name
         return here
 
     return check
@@ -116,6 +119,14 @@ def _check_bare(case: Case, bare: Outcome) -> None:
     assert case.code is None or bare.code == case.code, bare
     assert case.says in bare.stdout + bare.stderr, bare
     assert not any(bare.records.values()), bare
+
+
+def _recorded(outcome: Outcome) -> dict[str, list[tuple[str, int | None]]]:
+    """What both ways of capture have to say alike."""
+    return {
+        name: [(run.outcome, run.exit_code) for run in runs]
+        for name, runs in outcome.records.items()
+    }
 
 
 def _check_records(case: Case, here: Outcome) -> None:
