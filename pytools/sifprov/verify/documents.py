@@ -31,14 +31,15 @@ def check_logs(file: BinaryIO, image: Image, records: Iterable[Record], found: F
         if log.to_bytes() != data:
             found.broken(f"object {item.id}, a log: its bytes are not in the canonical form")
         there[record_digest(data)] = item.id
+    named = set()
     for record in records:
         digest = _log_digest(record)
-        if digest is None:
-            continue
-        if there.pop(digest, None) is None and digest not in there:
+        if digest and digest not in there:
             found.missing(f"the log {digest} of record {record.id}")
-    for number in there.values():
-        found.good(f"object {number} is a log that no record names: a crash may have left it")
+        named.add(digest)
+    for digest, number in there.items():
+        if digest not in named:
+            found.good(f"object {number} is a log that no record names: a crash may have left it")
 
 
 def _log_digest(record: Record) -> str | None:

@@ -12,6 +12,7 @@ from sifprov.errors import Exit
 from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.model.container import APPLICATION, FOLDER, Container
+from sifprov.placement import CONTAINER, METADATA
 from sifprov.runtime.find import find_runtime
 from sifprov.settings import load as load_settings
 from sifprov.sidecar import EXTENSION, beside
@@ -120,7 +121,7 @@ class _Verification:
         walk.run()
         checks = [*self._own(start, looked), self._content(start, finder), _lineage(start, walk)]
         checks += self._ancestors(used(walk.records.values(), finder.find), walk)
-        if looked and start.identity.uuid:
+        if start.kind in (CONTAINER, METADATA) and looked:
             checks.append(self._signatures(start, looked))
         return Report(self._path, start.identity.uuid, self._options.full, tuple(checks))
 
