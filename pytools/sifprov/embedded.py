@@ -150,15 +150,12 @@ def read_lineage(file: BinaryIO, item: Descriptor) -> bytes:
     return data if _MARK in data else b""
 
 
-def collect(
-    objects: Iterable[tuple[int, int, Callable[[int], tuple[bytes, ...]]]],
-    limit: int | None = None,
-) -> Embedded:
-    """Returns what objects hold, of together `limit` (by default MAX_TOTAL) bytes: each comes with
-    its id, its size and what reads it within a limit, the newest first."""
+def collect(objects: Iterable[tuple[int, int, Callable[[int], tuple[bytes, ...]]]]) -> Embedded:
+    """Returns what objects hold: each comes with its id, its size and what reads it within a limit,
+    the newest first."""
     documents: dict[str, bytes] = {}
     errors: list[tuple[int, str]] = []
-    room, count, stored = MAX_TOTAL if limit is None else limit, 0, 0
+    room, count, stored = MAX_TOTAL, 0, 0
     for number, size, read in objects:
         try:
             if len(documents) > MAX_DOCUMENTS:

@@ -67,13 +67,12 @@ def read_sidecar_embedded(path: str) -> Embedded:
         return _embedded(file, path)
 
 
-def read_pieces(path: str, limit: int) -> list[bytes]:
-    """Returns the bytes of the records, the newest first, and of all that is embedded; of about
-    `limit` bytes at most. Raises FileError."""
+def read_pieces(path: str) -> list[bytes]:
+    """Returns the bytes of the records, the newest first, and of all that is embedded. Raises
+    FileError."""
     with os.fdopen(_open(path, os.O_RDONLY), "rb") as file:
         found = [line for _, line, _ in _lines(file, path) if not is_line(line)][::-1]
-        room = limit - sum(map(len, found))
-        return [*found, *(_embedded(file, path, room).documents.values() if room > 0 else ())]
+        return [*found, *_embedded(file, path).documents.values()]
 
 
 def newest_line(path: str, of: UUID) -> str | None:
@@ -86,10 +85,10 @@ def newest_line(path: str, of: UUID) -> str | None:
     return record_digest(newest) if newest else None
 
 
-def _embedded(file: BinaryIO, path: str, limit: int | None = None) -> Embedded:
+def _embedded(file: BinaryIO, path: str) -> Embedded:
     file.seek(0)
     lines = (each for each in _lines(file, path) if is_line(each[1]))
-    return collect(((n, len(line), partial(open_lineage, line)) for n, line, _ in lines), limit)
+    return collect(((n, len(line), partial(open_lineage, line)) for n, line, _ in lines))
 
 
 def append_line(

@@ -133,32 +133,41 @@ class _Search:
         self._room, self._unread = MAX_EMBEDDED, MAX_READ
         self._known: dict[str, bytes] = {}
         self._lists: dict[str, list[str]] = {}
-        self._places: dict[str, tuple[Shelf, ...]] = {}
+        self._places: dict[str, list[tuple[Shelf, ...]]] = {}
+        self._home: dict[str, tuple[Shelf, ...]] = {}
         self._next: list[str] = []
         self._lost: set[str] = set()
 
     def want(self, digest: str, shelves: tuple[Shelf, ...]) -> None:
-        if digest not in self._places:
-            self._places[digest] = shelves
+        """Notes that a record is wanted, which may stand on these shelves."""
+        if digest in self._lost or digest not in self._places:
+            self._lost.discard(digest)
             self._next.append(digest)
+        self._places.setdefault(digest, []).append(shelves)
 
     def take_records(self) -> None:
+        """Takes the wanted records, and those that they lead to."""
         for digest in self._next:  # which grows meanwhile
-            data = self.find(digest, self._places[digest])
+            data = self._known.get(digest)
+            while data is None and self._places[digest]:
+                self._home[digest] = self._places[digest].pop()
+                data = self.find(digest, self._home[digest])
             if data is None:
                 self._lost.add(digest)
             elif digest not in self.taken and MARK in data:
                 if not self._take(digest, data):
                     return
+                if digest not in self._home:
+                    self._home[digest] = self._places[digest][-1]
                 for link in links(data):
-                    self.want(link, self._places[digest])
+                    self.want(link, self._home[digest])
 
     def take_lists(self) -> None:
         """Takes the lists of files that the records name, and those that they are told against."""
         for digest, record in tuple(self.taken.items()):
             asked = list(named_lists(record))
             for name in asked:
-                self._read_until(name, self._lists, self._places[digest])
+                self._read_until(name, self._lists, self._home[digest])
                 for one in self._lists.get(name, ()):
                     data = self._known[one]
                     key = key_of(data)
@@ -183,7 +192,7 @@ class _Search:
                 if self._unread <= 0:
                     self.reason = TOO_MUCH
                     return
-                pieces = shelf.more(self._unread)
+                pieces = shelf.more()
                 if pieces is None:
                     break
                 for piece in pieces:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
-from sifprov.bundle import MAX_BYTES
 from sifprov.embedded import embedded_objects, is_embedded, read_documents
 from sifprov.errors import FormatError, RecordError, SifprovError
 from sifprov.groups import by_offset
@@ -29,17 +28,17 @@ class Shelf:
         self._left: list[Descriptor] | None = None
         self._which: tuple[int, int] | None = None
 
-    def more(self, limit: int) -> Sequence[bytes] | None:
-        """Returns the documents of the next object that can be read, of about `limit` bytes at
-        most; None when there is none."""
+    def more(self) -> Sequence[bytes] | None:
+        """Returns the documents of the next object that can be read, or of a whole sidecar; None
+        when there is none."""
         if self._path.endswith(EXTENSION):
-            return self._lines(limit)
+            return self._lines()
         while self._left != []:
             try:
                 with open_file(self._path) as file:
                     if not self._is_same(file):
                         break
-                    return self._read(file, limit)
+                    return self._read(file)
             except (FormatError, RecordError):
                 continue  # broken, but the others may be well
             except (SifprovError, OSError):
@@ -47,12 +46,12 @@ class Shelf:
         self._left = []
         return None
 
-    def _lines(self, limit: int) -> Sequence[bytes] | None:
+    def _lines(self) -> Sequence[bytes] | None:
         if self._left is not None:
             return None
         self._left = []
         with suppress(SifprovError, OSError):
-            return read_pieces(self._path, limit)
+            return read_pieces(self._path)
         return None
 
     def _is_same(self, file: BinaryIO) -> bool:
@@ -61,7 +60,7 @@ class Shelf:
         self._which = self._which or which
         return which == self._which
 
-    def _read(self, file: BinaryIO, limit: int) -> Sequence[bytes]:
+    def _read(self, file: BinaryIO) -> Sequence[bytes]:
         if self._left is None:
             self._left = []
             image = load(file)
@@ -70,6 +69,4 @@ class Shelf:
         if not self._left:
             return ()
         item = self._left.pop()
-        if is_embedded(item):
-            return read_documents(file, item, min(limit, MAX_BYTES))
-        return read_stored(file, item)
+        return read_documents(file, item) if is_embedded(item) else read_stored(file, item)
