@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from sifprov.errors import FormatError, RecordError
 from sifprov.frozen import dataclass, replace
 from sifprov.model.canonical import loads, record_digest
+from sifprov.model.container import APPLICATION, INPUT, Container
 from sifprov.model.foreign import Foreign
 from sifprov.sif import DataType, Image, read_object
 
@@ -42,6 +45,21 @@ def read_foreign(file: BinaryIO, image: Image) -> tuple[StoredForeign, ...]:
         stored = StoredForeign(item.id, record_digest(data), replace(foreign, problems=problems))
         found.append(stored)
     return tuple(found)
+
+
+def named_in(foreign: Foreign, path: str) -> Iterator[Container]:
+    """Yields the containers that a document names, which stands in the container at `path`: each
+    may be found beside it. Their names are those of the files without `.sif`."""
+    folder = os.path.dirname(os.path.abspath(path))
+    applications = [foreign.application] if foreign.application else []
+    for role, several in ((APPLICATION, applications), (INPUT, foreign.inputs)):
+        for named in several:
+            name = os.path.basename(named.name) + ".sif"
+            yield Container(
+                role=role, name=name, path=os.path.join(folder, name), uuid=named.uuid,
+                created=None, modified=None, mount=None, source=None, writable=False,
+                read_only_added=False, digest=None, reason=None, record=None,
+            )  # fmt: skip
 
 
 def _contradictions(foreign: Foreign, image: Image) -> list[str]:

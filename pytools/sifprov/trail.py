@@ -17,6 +17,7 @@ from sifprov.carrier import (
 )
 from sifprov.changes import Standing, standing
 from sifprov.errors import FileError, NoRecordError, RecordError
+from sifprov.foreign import named_in
 from sifprov.frozen import dataclass
 from sifprov.model.canonical import record_digest
 from sifprov.model.container import FOLDER, Container
@@ -55,7 +56,7 @@ def read_trail(path: str, search: Iterable[str] = (), metadata: str = "") -> Tra
     """
     others = elsewhere(metadata)
     start = read_carrier(path, others)
-    if not start.records:
+    if not start.records and not start.foreign:
         raise NoRecordError(
             f"{path}: carries no record",
             hint="a record is written when a run that is captured writes into the container",
@@ -96,6 +97,7 @@ class Walk:
         self._embedded: dict[str, bytes] = {}
         self._asked: dict[str, UUID] = {}
         self._todo: deque[str] = deque()
+        self._named: deque[Container] = deque()
         self._take(start)
         self.take_embedded(start.embedded)
         for stored, record in start.good:
@@ -122,7 +124,12 @@ class Walk:
         self._embedded.update(documents)
 
     def _go(self) -> None:
-        while self._todo:
+        while self._todo or self._named:
+            if self._named:
+                container = self._named.popleft()
+                if container.uuid:
+                    self._look(container, container.uuid)
+                continue
             if len(self.records) == MAX_RECORDS:
                 self.problems.append(f"more than {MAX_RECORDS} records: the rest was left out")
                 return
@@ -143,6 +150,8 @@ class Walk:
         """Adds a carrier's records to those at hand."""
         self._parsed.update((s.digest, r) for s, r in carrier.good)
         self._todo.extend(s.digest for s, _ in carrier.good if s.digest in self._asked)
+        for stored in carrier.foreign:
+            self._named.extend(named_in(stored.foreign, carrier.identity.path))
 
     def _ask(self, digest: str, by: UUID) -> None:
         """Wants a record, which one of the container `by` names."""

@@ -85,4 +85,4 @@ def command(
         write(output, text)
     else:
         click.echo(text, nl=not text.endswith("\n"), color=True)
-    return Exit.OK if trail.start.good else Exit.DIFFERS
+    return Exit.OK if trail.start.good or trail.start.foreign else Exit.DIFFERS

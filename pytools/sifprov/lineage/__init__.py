@@ -1,5 +1,5 @@
 """The trail as a graph: build.py, from records alone; order.py, what comes before what; found.py,
-the containers as they are now. No I/O."""
+the containers as they are now; foreign.py, what another program recorded. No I/O."""
 
 from sifprov.lineage.build import build
 from sifprov.lineage.found import ANOTHERS, CHANGED, MORE, OTHER_RECORDS

@@ -15,6 +15,7 @@ from uuid import UUID
 from sifprov.carrier import Carrier
 from sifprov.frozen import replace
 from sifprov.identity import Identity, describe
+from sifprov.lineage.foreign import with_foreign
 from sifprov.lineage.found import ANOTHERS, CHANGED, MORE, Standings
 from sifprov.lineage.order import grouped, in_order, states
 from sifprov.model.container import (
@@ -44,7 +45,7 @@ from sifprov.trail import Trail
 
 def build(trail: Trail) -> Graph:
     """Returns the graph of a trail. Takes n log n of the records and of the containers in them."""
-    return _Build(trail).graph()
+    return with_foreign(_Build(trail).graph(), trail)
 
 
 class _Build:
