@@ -28,6 +28,7 @@ from sifprov.records import newest_first
 from sifprov.sif import FsType, open_image
 from sifprov.spool import Waiting, waiting
 from sifprov.survivors import is_locked, who, writers
+from sifprov.whereabouts import remembered
 
 _FOR_EVER = 2**63
 
@@ -156,7 +157,7 @@ def changed_outside(
 
     `digest` is the content's at the start, where it is known. A container that carries no
     record, or whose newest one is provisional, is not judged. The newest record may also stand in
-    the place `metadata`, or wait in the spool.
+    the place `metadata`, in one that the user named for an earlier run, or wait in the spool.
     """
     if identity.uuid is None:
         return False
@@ -171,7 +172,7 @@ def changed_outside(
     except (SifprovError, OSError):
         return False
     told = [s for s in (newest, *others) if s]
-    # A run whose record is still to be made may have changed anything.
+    # A run whose record is not to be had may have changed anything.
     if None in others or not told:
         return False
     return _differs(identity, digest, started_ns, max(told, key=lambda s: s.at_ns))
@@ -188,16 +189,20 @@ def _differs(identity: Identity, digest: str | None, started_ns: int, newest: St
 
 
 def _elsewhere(identity: Identity, metadata: str) -> Iterator[Stated | None]:
-    """What records that are not in the container say of it; None for a run that waits for its
-    record."""
+    """What records that are not in the container say of it; None for a run whose record is still to
+    be made, and for records that stood where nothing is now."""
     uuid = identity.uuid
     if uuid is None:
         return
-    if metadata and os.path.lexists(metadata):
-        records = [s.record for s in read_place(named(metadata), uuid) if s.record]
-        found = stated(reversed(records), uuid)
-        if found:
-            yield found
+    known = remembered(uuid)
+    for place in dict.fromkeys((*known, *([metadata] if metadata else ()))):
+        if os.path.lexists(place):
+            records = [s.record for s in read_place(named(place), uuid) if s.record]
+            found = stated(reversed(records), uuid)
+            if found:
+                yield found
+        elif place in known:
+            yield None
     for item in waiting():
         if not isinstance(item, Waiting):
             continue

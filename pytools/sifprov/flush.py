@@ -15,6 +15,7 @@ from sifprov.model.canonical import Json, text_to_json
 from sifprov.model.request import CaptureRequest, parse_end, parse_request
 from sifprov.model.timestamp import from_ns
 from sifprov.placement import CONTAINER, Place, append_to
+from sifprov.whereabouts import remember
 
 SCHEMA = "sifprov.flush/1"
 
@@ -137,6 +138,7 @@ def _deliver(item: spool.Waiting, search: Sequence[str]) -> tuple[str, ...]:
                 raise
             append_to(moved, item.record, once=True, lineage=item.lineage)
             place = moved
+        remember(place, item.record)
         return (place.path,)
     if not item.request:
         raise FileError(f"{item.path}: holds nothing")

@@ -178,3 +178,23 @@ def test_a_signed_container_stands_as_it_was_recorded(job: Job, tmp_path: Path) 
     assert stands(job) == "as-recorded"
     job.shell("echo 2 > /Outputs/2").expect()
     assert marks(job, "output.sif") == []
+
+
+def test_a_run_that_is_recorded_elsewhere_is_none(either: Job) -> None:
+    """And whatever nobody recorded is noticed behind it as well."""
+    either.shell(COPY).expect()
+    settle(either)
+    elsewhere = {"SIFPROV_METADATA": str(either.path("meta.sif"))}
+    either.exec("sh", "-c", "date > /Outputs/a", env=elsewhere).expect()
+    settle(either)
+    either.shell("date > /Outputs/b").expect()
+    assert marks(either, "output.sif") == []
+    settle(either)
+    either.exec("sh", "-c", "date > /Outputs/c", env=elsewhere).expect()
+    settle(either)
+    assert stands(either) == "as-recorded"
+    unseen(either, "date > /Outputs/d")
+    settle(either)
+    assert stands(either) == "changed-outside"
+    either.shell("date > /Outputs/e").expect()
+    assert marks(either, "output.sif") == ["changed-outside"]

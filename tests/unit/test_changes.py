@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from tests.unit.sifs import add, run_record
@@ -21,7 +22,8 @@ from tests.unit.sifs import add, run_record
 from pyext2fs import Ext2fsError
 from pyext2fs.changes import last_change
 from pyext2fs.fsck import fsck
-from sifprov import spool
+from sifprov import spool, whereabouts
+from sifprov.capture.deliver import deliver
 from sifprov.changes import (
     AS_RECORDED,
     CHANGED,
@@ -40,10 +42,12 @@ from sifprov.identity import Identity, identify
 from sifprov.locate import digest_now
 from sifprov.model.record import INPUT, PROVISIONAL, Record
 from sifprov.model.timestamp import from_ns, to_ns
+from sifprov.placement import CONTAINER, METADATA, Place
 from sifprov.records import read_records
 from sifprov.render.standing import standing_lines
 from sifprov.seal import seal
 from sifprov.sif import open_image
+from sifprov.whereabouts import remember, remembered
 
 SECOND = 10**9
 # debugfs and dtimes know whole seconds only: it works in the future, and runs begin behind that.
@@ -325,3 +329,78 @@ def test_a_container_without_a_record_does_not_stand(tmp_path: Path) -> None:
     create_data(str(path), mount="/out", free=1 << 20)
     assert stands(path) is None
     assert list(standing_lines(None, None)) == []
+
+
+def recorded_elsewhere(container: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A change by a run whose record stands in a metadata container."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    uuid = identify(str(container)).uuid
+    assert uuid
+    debugfs(container, f"write {tmp_path / 'data' / 'one'} in/three")
+    assert outside(container), "nothing is known of it yet"
+    now = from_ns(time.time_ns() + 2 * LATER * SECOND)
+    record = run_record(uuid)
+    (it,) = record.with_role("output")
+    place = Place(METADATA, str(tmp_path / "meta.sif"))
+    there = replace(record, recorded=now, containers=(replace(it, digest=None),))
+    assert not deliver(place, there).warning
+    return place
+
+
+def test_a_run_recorded_elsewhere_is_none(
+    container: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = recorded_elsewhere(container, tmp_path, monkeypatch)
+    uuid = identify(str(container)).uuid
+    assert uuid
+    assert remembered(uuid) == (place.path,)
+    folder = tmp_path / "state" / "sifprov" / "elsewhere"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / str(uuid)).stat().st_mode & 0o777 == 0o600
+    assert not outside(container)
+    # Where it stood is nothing now: then nothing is known, and nothing claimed.
+    os.rename(place.path, place.path + ".away")
+    assert not outside(container)
+    os.rename(place.path + ".away", place.path)
+    # And what comes after it is seen.
+    monkeypatch.setattr(sys.modules[__name__], "LATER", 40)
+    debugfs(container, "rm in/three")
+    assert outside(container)
+    (folder / str(uuid)).unlink()
+    assert outside(container)
+
+
+def test_what_somebody_else_put_there_is_not_believed(
+    container: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = recorded_elsewhere(container, tmp_path, monkeypatch)
+    uuid = identify(str(container)).uuid
+    assert uuid
+    file = tmp_path / "state" / "sifprov" / "elsewhere" / str(uuid)
+    for text in ("", "relative\n", "\0\n/\0\n", "/nowhere"):
+        file.write_text(text)
+        outside(container)
+    file.unlink()
+    file.symlink_to(tmp_path / "other")
+    (tmp_path / "other").write_text(place.path + "\n")
+    assert remembered(uuid) == ()
+    file.unlink()
+    os.mkfifo(file)
+    assert remembered(uuid) == ()
+
+
+def test_of_many_containers_the_oldest_are_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(whereabouts, "_MOST", 8)
+    uuids = [UUID(int=n) for n in range(1, 20)]
+    for n, uuid in enumerate(uuids):
+        remember(Place(METADATA, f"/m{n}.sif"), run_record(uuid))
+        remember(Place(METADATA, "/again.sif"), run_record(uuid))
+    assert remembered(uuids[-1]) == ("/again.sif", "/m18.sif")
+    assert remembered(uuids[0]) == ()
+    assert len(os.listdir(tmp_path / "state" / "sifprov" / "elsewhere")) <= 8
+    # In the container itself its records need no memory.
+    remember(Place(CONTAINER, "/out.sif"), run_record(UUID(int=99)))
+    assert remembered(UUID(int=99)) == ()

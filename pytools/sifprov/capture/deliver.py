@@ -8,6 +8,7 @@ from sifprov.errors import FileError
 from sifprov.frozen import dataclass
 from sifprov.model.record import Record
 from sifprov.placement import Place
+from sifprov.whereabouts import remember
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def deliver(
     except FileError as error:
         reason = str(error)
     else:
+        remember(place, stored)
         return Written(place.path, stored, digest, None)
     try:
         kept = spool.save(
