@@ -20,7 +20,9 @@ from pathlib import Path
 from pyext2fs._inodes import Inodes, put_time
 from pyext2fs.debugfs import Debugfs
 from sifprov.bundle import pack
+from sifprov.model.annotation import make
 from sifprov.model.canonical import dumps
+from sifprov.model.log import Collector
 from sifprov.sif import DataType, FsType, PartType, pack_partition
 from sifprov.sif.format import DESCRIPTOR_SIZE, HEADER_SIZE, NAME_SIZE, Descriptor, new_header
 from tests.fuzz.target import HERE, SEEDS
@@ -134,6 +136,26 @@ def document_seeds() -> None:
         running=b'{"event": "running"}\n')  # fmt: skip
 
 
+def stored_seeds() -> None:
+    """Sidecars, logs, annotations."""
+    run, origin = run_record(), origin_record(OUT)
+    lines = b"".join(r.to_bytes() + b"\n" for r in (origin, run))
+    put("sidecar", two=lines, cut=lines + run.to_bytes()[:100], other=origin_record().to_bytes()
+        + b"\n", broken=lines + b"{}\n\n" + lines)  # fmt: skip
+    words = make(["detector 3 was off"], ["paper=draft-2", "sample=7"], ["r2=0.93", "n=-4e9"])
+    put("annotation", words=dumps(words.to_json()), note=dumps(make(["é"]).to_json()))
+    put("annotation-typed", all=b"a note\0paper=draft-2,sample=7\0r2=0.93", odd=b"\0a,=,b=\0x=y")
+    collector = Collector(100, ("stdout", "stderr"))
+    for n in range(30):
+        collector.add(("stdout", "stderr")[n % 2], b"line %d\n" % n)
+    whole = Collector(1000, ("both",))
+    whole.add("both", b"\xff one\n")
+    put("log", cut=collector.log().to_bytes(), whole=whole.log().to_bytes())
+    put("log-collector", pieces=b"\x20" + b"\xff".join(b"%d\xc3\xa9" % n for n in range(30)),
+        none=b"\0\xff1text",
+        cut=b"\xa0" + b"\xff".join(bytes([n]) * 9 for n in range(40)))  # fmt: skip
+
+
 def text_seeds() -> None:
     secrets = (
         b"curl\0--token\0abc\0-H\0Authorization: Bearer abcdefgh1234",
@@ -232,6 +254,7 @@ def filesystem_seeds(scratch: Path) -> None:
 def main() -> None:
     sif_seeds()
     document_seeds()
+    stored_seeds()
     text_seeds()
     with tempfile.TemporaryDirectory() as scratch:
         filesystem_seeds(Path(scratch))

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from tests.fuzz import document_targets, filesystem_targets, sif_targets, text_targets
+from tests.fuzz import (
+    document_targets,
+    filesystem_targets,
+    sif_targets,
+    stored_targets,
+    text_targets,
+)
 from tests.fuzz.target import Target
 
 TARGETS: dict[str, Target] = {
     t.name: t
-    for module in (sif_targets, document_targets, text_targets, filesystem_targets)
+    for module in (
+        sif_targets,
+        document_targets,
+        stored_targets,
+        text_targets,
+        filesystem_targets,
+    )
     for t in module.TARGETS
 }
