@@ -108,6 +108,11 @@ bench-extract: setup ## how long extraction takes, beside cp -r
 	$(call step,extraction benchmark)
 	@$(BIN)/python -m tests.bench.bench_extract
 
+.PHONY: bench-trail
+bench-trail: setup ## how long a trail of a thousand runs takes to show
+	$(call step,trail benchmark)
+	@$(BIN)/python -m tests.bench.bench_trail
+
 .PHONY: bench-space
 bench-space: setup ## what a container costs in bytes, and making it in time
 	$(call step,space benchmark)

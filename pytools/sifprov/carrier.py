@@ -126,11 +126,12 @@ def read_carrier(path: str, others: Elsewhere | None = None, *, embedded: bool =
     with open_image(path) as (file, image):
         records = read_records(file, image)
         good = [(s.object_id, s.record) for s in records if s.record]
+        newest = next((s.digest for s in reversed(records) if s.digest), None)
         kind = CONTAINER
         if is_metadata(image) and any(r.container != image.header.uuid for _, r in good):
             kind = METADATA
         found = Carrier(
-            identify_image(path, file, image),
+            replace(identify_image(path, file, image, with_record=False), record=newest),
             _merged(records, others.get(image.header.uuid, ())),
             signatures(image),
             changed_after_signing(image, good),

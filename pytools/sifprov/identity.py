@@ -58,9 +58,15 @@ def identify(path: str, partition_id: int | None = None) -> Identity:
 
 
 def identify_image(
-    path: str, file: BinaryIO, image: Image, partition_id: int | None = None
+    path: str,
+    file: BinaryIO,
+    image: Image,
+    partition_id: int | None = None,
+    *,
+    with_record: bool = True,
 ) -> Identity:
-    """Returns the identity of an open SIF."""
+    """Returns the identity of an open SIF; unless `with_record` is False with its newest record's
+    digest, for which records may have to be read."""
     return Identity(
         path=path,
         uuid=image.header.uuid,
@@ -69,7 +75,7 @@ def identify_image(
         declaration=_declaration(image),
         partition=find_partition(image, partition_id),
         system=_system(image),
-        record=newest_digest(file, image),
+        record=newest_digest(file, image) if with_record else None,
     )
 
 

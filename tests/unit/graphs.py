@@ -37,22 +37,22 @@ def small() -> Graph:
     return s.graph(end)
 
 
-def chain(n: int) -> Graph:
+def chain(n: int, facts: tuple[Fact, ...] = ()) -> Graph:
     """`n` runs of one application, each of which reads what the one before wrote."""
     s = Sample()
     last, app = s.made("input.sif"), s.application()
     for i in range(n):
-        (last,) = s.run(app, (last,), f"step-{i:04d}.sif")
+        (last,) = s.run(app, (last,), f"step-{i:04d}.sif", facts=facts)
     return s.graph(last)
 
 
-def rewritten(n: int) -> Graph:
+def rewritten(n: int, facts: tuple[Fact, ...] = ()) -> Graph:
     """`n` runs that write into one container, one behind the other."""
     s = Sample()
     data, app = s.made("input.sif"), s.application()
-    (last,) = s.run(app, (data,), "output.sif")
+    (last,) = s.run(app, (data,), "output.sif", facts=facts)
     for _ in range(n - 1):
-        (last,) = s.run(app, (data,), last)
+        (last,) = s.run(app, (data,), last, facts=facts)
     return s.graph(last)
 
 
@@ -63,15 +63,15 @@ def fan_in(n: int) -> Graph:
     return s.graph(*s.run(s.application(), inputs, "output.sif"))
 
 
-def diamonds(n: int) -> Graph:
+def diamonds(n: int, facts: tuple[Fact, ...] = ()) -> Graph:
     """`n` diamonds, one behind the other: two runs read one container, a third reads both results.
     The number of ways through it doubles with each."""
     s = Sample()
     last, app = s.made("input.sif"), s.application()
     for i in range(n):
-        (left,) = s.run(app, (last,), f"left-{i}.sif")
-        (right,) = s.run(app, (last,), f"right-{i}.sif")
-        (last,) = s.run(app, (left, right), f"both-{i}.sif")
+        (left,) = s.run(app, (last,), f"left-{i}.sif", facts=facts)
+        (right,) = s.run(app, (last,), f"right-{i}.sif", facts=facts)
+        (last,) = s.run(app, (left, right), f"both-{i}.sif", facts=facts)
     return s.graph(last)
 
 
