@@ -103,14 +103,15 @@ class _Foreign:
 
     def _add_named(self, role: str, named: Named) -> str:
         """A container of which no more is known than what names it."""
-        carrier = self._carrier(named.uuid)
-        it = _found(role, carrier) if carrier else _described(role, named)
         name = hashlib.sha256(named.name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
         key = f"{named.uuid or 'name-' + name}#foreign"
+        if key in self._entities:
+            return key
+        carrier = self._carrier(named.uuid)
+        it = _found(role, carrier) if carrier else _described(role, named)
         kind, path = PROGRAM if role == APPLICATION else DATA, it.path or None
         standing = FOUND if carrier else EMBEDDED
-        entity = Entity(key, kind, it, None, None, None, standing, path, BY_UUID)
-        self._entities.setdefault(key, entity)
+        self._entities[key] = Entity(key, kind, it, None, None, None, standing, path, BY_UUID)
         return key
 
     def _behind(self, entity: Entity) -> Entity:
