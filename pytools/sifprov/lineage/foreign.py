@@ -176,7 +176,7 @@ class _Foreign:
 
 
 def _activity(stored: StoredForeign) -> str:
-    return "foreign-" + stored.digest.partition(":")[2]
+    return stored.digest.partition(":")[2]
 
 
 def _state(carrier: Carrier, stored: StoredForeign) -> str:

@@ -85,8 +85,8 @@ class Activity:
     them, `digests` are the record digests of those at hand. `used` holds the application first,
     then the inputs in the record's order; `words` the annotations that came later, oldest first.
 
-    What another program recorded has no `record`, but `foreign`, and `digests` has the SHA-256 of
-    that program's document. Just one of the two is set.
+    What another program recorded has no `record`, but `foreign`; `digests` has the SHA-256 of that
+    program's document, of which `key` is the hex. Just one of the two is set.
     """
 
     key: str
