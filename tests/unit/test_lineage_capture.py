@@ -54,7 +54,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def source(path: Path) -> Path:
     """An input with an origin record."""
-    data(path, INPUT)
+    if not path.exists():
+        data(path, INPUT)
     made = replace(origin_record(), id=uuid4(), container=uuid_of(path))
     append_to(Place("container", str(path)), made)
     return path
@@ -224,6 +225,21 @@ def test_the_newer_of_two_records_counts(tmp_path: Path) -> None:
     (last,) = run(middle, to=out, metadata=meta).written
     assert [c.record for c in last.record.with_role("input")] == [newer.digest]
     assert own_one in read_place_embedded(Place(METADATA, str(meta))).documents
+
+
+def test_records_in_a_place_that_was_named_before(tmp_path: Path) -> None:
+    """The next run names no such place, and its output tells the whole way all the same."""
+    meta = tmp_path / "m.sif"
+    first, middle, out = (data(tmp_path / f"{n}.sif") for n in range(3))
+    source(first)
+    (made,) = run(first, to=middle, metadata=meta).written
+    (last,) = run(middle, to=out).written
+    assert [c.record for c in last.record.with_role("input")] == [made.digest]
+    assert made.digest and set(embedded(out).documents) == digests(first) | {made.digest}
+    # Where that place is gone, it goes by what the input itself carries.
+    meta.unlink()
+    (last,) = run(middle, to=data(tmp_path / "3.sif")).written
+    assert [c.record for c in last.record.with_role("input")] == [None]
 
 
 def test_a_folder_as_output(tmp_path: Path) -> None:

@@ -20,8 +20,10 @@ from sifprov.identity import describe
 from sifprov.model.canonical import record_digest
 from sifprov.model.files import key_of
 from sifprov.model.record import INPUT, OUTPUT, Container, Record
+from sifprov.model.timestamp import to_ns
 from sifprov.placement import newest_in, place_for, prepare
 from sifprov.room import MARK
+from sifprov.whereabouts import remembered
 
 # What is unpacked of all containers of a run, in bytes; and how many documents it embeds.
 MAX_READ = 256 * 1024 * 1024
@@ -39,29 +41,35 @@ class Source:
 
 def carried(container: Container, metadata: str) -> Container:
     """Returns an input with the newest record that speaks of it as its `record`, where that stands
-    in the place `metadata` and not in the container itself."""
-    if not metadata or container.role != INPUT or container.uuid is None:
+    in the place `metadata`, or in one that the user named before, and not in the container."""
+    if container.role != INPUT or container.uuid is None:
         return container
-    with suppress(SifprovError, OSError):
-        there = newest_in(metadata, container.uuid)
-        if there and not _is_older(there, container, metadata):
-            return replace(container, record=there)
+    places = _places(container, metadata)
+    for place in places:
+        with suppress(SifprovError, OSError):
+            there = newest_in(place, container.uuid)
+            if there and not _is_older(there, container.record, (container.path, *places)):
+                container = replace(container, record=there)
     return container
 
 
-def _is_older(there: str, container: Container, metadata: str) -> bool:
-    if container.record is None:
+def _places(container: Container, metadata: str) -> tuple[str, ...]:
+    """Where else its records may stand."""
+    known = remembered(container.uuid) if container.uuid else ()
+    return tuple(dict.fromkeys((*((metadata,) if metadata else ()), *known)))
+
+
+def _is_older(one: str, other: str | None, paths: tuple[str, ...]) -> bool:
+    if other is None:
         return False
-    shelves = (Shelf(metadata), Shelf(container.path))
-    search = _Search(Deadline())
+    search, shelves = _Search(Deadline()), tuple(map(Shelf, paths))
     try:
-        one, other = (
-            Record.from_bytes(search.find(digest, (shelf,)) or b"")
-            for digest, shelf in zip((there, container.record), shelves, strict=True)
+        first, second = (
+            Record.from_bytes(search.find(digest, shelves) or b"") for digest in (one, other)
         )
     except RecordError:
         return False
-    return one.recorded < other.recorded
+    return to_ns(first.recorded) < to_ns(second.recorded)
 
 
 def sources(containers: Iterable[Container], metadata: str) -> list[Source]:
@@ -70,8 +78,11 @@ def sources(containers: Iterable[Container], metadata: str) -> list[Source]:
     several = tuple(containers)
     outputs = [c for c in several if c.role == OUTPUT]
     own = outputs if len(outputs) == 1 and not metadata else []
-    paths = (metadata,) if metadata else ()
-    return [Source(c.record, (c.path, *paths)) for c in several if c.record and c not in own]
+    return [
+        Source(c.record, (c.path, *_places(c, metadata)))
+        for c in several
+        if c.record and c not in own
+    ]
 
 
 def lineage_of(
