@@ -14,8 +14,6 @@ from sifprov.sif.format import (
     DESCRIPTOR_SIZE,
     HEADER_SIZE,
     LAUNCH,
-    MAX_DESCRIPTORS,
-    MAX_PADDING,
     USED_OFFSET,
     own_digest,
 )
@@ -27,6 +25,8 @@ _PARTS = frozenset(map(int, PartType))
 # More than this between the table and the data is not read.
 _MAX_GAP = 1 << 20
 _MARK = b"sha256:"
+# A page of any machine: objects begin at most so far behind the one before.
+_MAX_PAD = 1 << 16
 
 
 def check_header(file: BinaryIO, image: Image, *, ours: bool) -> Check:
@@ -39,7 +39,7 @@ def check_header(file: BinaryIO, image: Image, *, ours: bool) -> Check:
         else:
             found.good("its first line is not the one that sifprov writes")
     if header.arch not in ARCHITECTURES:
-        found.broken("its architecture is none that is known")
+        (found.broken if ours else found.good)("its architecture is none that is known")
     if header.descrlen != slots * DESCRIPTOR_SIZE:
         found.broken(f"its table has {header.descrlen} bytes, which {slots} slots do not make")
     if header.dfree < slots - used:
@@ -73,8 +73,12 @@ def check_objects(file: BinaryIO, image: Image, *, ours: bool) -> Check:
     groups = {d.group for d in image.descriptors}
     with_digest = 0
     for item in image.descriptors:
-        for text in _problems(item, table, ours):
-            found.broken(f"object {item.id}: {text}")
+        known = ours or stands_with_records(item) or item.extra.startswith(_MARK)
+        for text in _problems(item, table, known):
+            # Another program, or a later one, may write what is not known here.
+            (found.broken if known else found.good)(f"object {item.id}: {text}")
+        if item.id != item.slot + 1:
+            found.good(f"object {item.id}: another program gave it its number")
         group = item.linked_group
         if group is not None and group not in groups:
             found.broken(f"object {item.id}: signs group {group}, of which nothing is there")
@@ -85,7 +89,7 @@ def check_objects(file: BinaryIO, image: Image, *, ours: bool) -> Check:
     return found.check(f"{text}, {with_digest} with the digest of their bytes")
 
 
-def _problems(item: Descriptor, table: bytes, ours: bool) -> Iterator[str]:
+def _problems(item: Descriptor, table: bytes, known: bool) -> Iterator[str]:
     if item.datatype not in _TYPES:
         yield f"of the unknown type {item.datatype:#x}"
     partition = item.partition
@@ -96,17 +100,15 @@ def _problems(item: Descriptor, table: bytes, ours: bool) -> Iterator[str]:
     if item.extra.startswith(_MARK) and not stands_with_records(item):
         what = "has not the type" if item.datatype != DataType.JSON else "has not the name"
         yield f"{what} of what stands with records, though it was written so"
-    if not (ours or stands_with_records(item)):
+    if not known:
         return
     if table[item.slot * DESCRIPTOR_SIZE + USED_OFFSET] != 1:
         yield "its place in the table is neither used nor free"
-    if item.id != item.slot + 1 and item.id <= MAX_DESCRIPTORS:
-        yield f"its number is another than that of its slot, {item.slot + 1}"
     name = text_of(item.name).encode("utf-8", "surrogateescape")
     # A bundle takes the place of a record, so its name is written whole too.
     if any(item.name[len(name) :]):
         yield "something stands behind its name"
-    if not item.size <= item.padded <= item.size + MAX_PADDING:
+    if not item.size <= item.padded <= item.size + _MAX_PAD:
         yield f"with its padding it has {item.padded} bytes, and without {item.size}"
 
 
