@@ -22,9 +22,12 @@ from pyext2fs.debugfs import Debugfs
 from sifprov.bundle import pack
 from sifprov.model.annotation import make
 from sifprov.model.canonical import dumps
+from sifprov.model.files import store
 from sifprov.model.log import Collector
+from sifprov.model.manifest import Manifest
 from sifprov.sif import DataType, FsType, PartType, pack_partition
 from sifprov.sif.format import DESCRIPTOR_SIZE, HEADER_SIZE, NAME_SIZE, Descriptor, new_header
+from tests.fuzz.files_targets import BASE
 from tests.fuzz.target import HERE, SEEDS
 from tests.unit.sifs import NOW, OUT, descriptor, origin_record, run_record
 
@@ -156,6 +159,16 @@ def stored_seeds() -> None:
         cut=b"\xa0" + b"\xff".join(bytes([n]) * 9 for n in range(40)))  # fmt: skip
 
 
+def files_seeds() -> None:
+    """Lists of files."""
+    lines = BASE.lines
+    odd = (b"b 600 - 8:1f a", b"c 666 - 1:3 b", b"d 1777 - - c", b"s 700 - - c/\xff\n d")
+    put("files-lines", base=b"\0".join((*lines, b"")), odd=b"\0".join((*odd, b"")))
+    more = Manifest.from_lines([*lines[:2], b"f 600 2 " + b"1" * 64 + b" d/c", *lines[3:]])
+    put("files", whole=store(BASE).to_bytes(), delta=store(more, BASE, 1).to_bytes(),
+        odd=store(Manifest.from_lines(odd)).to_bytes())  # fmt: skip
+
+
 def text_seeds() -> None:
     secrets = (
         b"curl\0--token\0abc\0-H\0Authorization: Bearer abcdefgh1234",
@@ -255,6 +268,7 @@ def main() -> None:
     sif_seeds()
     document_seeds()
     stored_seeds()
+    files_seeds()
     text_seeds()
     with tempfile.TemporaryDirectory() as scratch:
         filesystem_seeds(Path(scratch))

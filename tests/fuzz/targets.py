@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.fuzz import (
     document_targets,
+    files_targets,
     filesystem_targets,
     sif_targets,
     stored_targets,
@@ -16,6 +17,7 @@ TARGETS: dict[str, Target] = {
     for module in (
         sif_targets,
         document_targets,
+        files_targets,
         stored_targets,
         text_targets,
         filesystem_targets,
