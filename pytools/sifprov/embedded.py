@@ -16,9 +16,8 @@ from typing import BinaryIO
 from sifprov.bundle import MAX_BYTES, MAX_OBJECT, MAX_RECORDS, pack, unpack
 from sifprov.errors import FormatError, RecordError
 from sifprov.frozen import dataclass
-from sifprov.groups import is_files, is_lineage
+from sifprov.groups import is_lineage
 from sifprov.model.canonical import record_digest
-from sifprov.model.files import key_of
 from sifprov.sif import Descriptor, Image, read_object
 
 SCHEMA = "sifprov.lineage/1"
@@ -59,14 +58,9 @@ class Embedded:
 NOTHING = Embedded({})
 
 
-def is_embedded(item: Descriptor) -> bool:
-    """Whether an object goes by the name of lineage or of a list of files: what a record names."""
-    return is_lineage(item) or is_files(item)
-
-
-def embedded_objects(image: Image) -> list[Descriptor]:
-    """Returns the objects that may hold what records name, the newest first."""
-    return sorted(filter(is_embedded, image.descriptors), key=lambda d: -d.offset)
+def lineage_objects(image: Image) -> list[Descriptor]:
+    """Returns the objects that go by the name of lineage, the newest first."""
+    return sorted(filter(is_lineage, image.descriptors), key=lambda d: -d.offset)
 
 
 class Lineage:
@@ -123,25 +117,17 @@ class Lineage:
 
 
 def read_embedded(file: BinaryIO, image: Image) -> Embedded:
-    """Returns what a container embeds, and the lists of files that its own records name. A broken
-    object comes as an error and hides no other."""
-    found = ((d.id, d.size, partial(read_documents, file, d)) for d in embedded_objects(image))
+    """Returns what a container embeds: ancestors' records, and lists of files. A broken object
+    comes as an error and hides no other."""
+    found = ((d.id, d.size, partial(read_documents, file, d)) for d in lineage_objects(image))
     return collect(found)
 
 
 def read_documents(file: BinaryIO, item: Descriptor, limit: int = MAX_BYTES) -> tuple[bytes, ...]:
-    """Returns the documents of an object that goes by one of these names, none where it is a
-    foreign one. Raises FormatError, RecordError."""
-    if is_files(item):
-        data = read_object(file, item, limit=MAX_DOCUMENT)
-        return (data,) if key_of(data) else ()
+    """Returns the documents of an object of lineage, none where it is a foreign one. Raises
+    FormatError, RecordError."""
     data = read_lineage(file, item)
     return open_lineage(data, limit) if data else ()
-
-
-def lineage_objects(image: Image) -> list[Descriptor]:
-    """Returns the objects of lineage, the newest first."""
-    return [d for d in embedded_objects(image) if is_lineage(d)]
 
 
 def read_lineage(file: BinaryIO, item: Descriptor) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from uuid import UUID
 
-from sifprov.embedded import embedded_objects, read_documents
+from sifprov.embedded import lineage_objects, read_documents
 from sifprov.errors import FormatError, RecordError, SifprovError
 from sifprov.model.files import MAX_DOCUMENT, Document, Files, by_key, key_of, load, store
 from sifprov.model.manifest import Manifest
@@ -97,7 +97,7 @@ def _held(
         return by_key(read_place_embedded(place).documents.values()), newest
     with open_image(place.path) as (file, image):
         newest = _newest(newest_first(file, image), container)
-        objects = [partial(read_documents, file, item) for item in embedded_objects(image)]
+        objects = [partial(read_documents, file, item) for item in lineage_objects(image)]
         return _search(objects, {*(wanted - {own}), newest} if newest else {*wanted}), newest
 
 

@@ -13,7 +13,6 @@ OBJECT_NAME = "metadata.json"
 BUNDLE_NAME = "metadata.bundle.json"
 LOG_NAME = "metadata.log.json"
 LINEAGE_NAME = "metadata.lineage.json"
-FILES_NAME = "metadata.files.json"
 MAX_GROUP = ~GROUP_MASK & 0xFFFFFFFF
 
 
@@ -22,9 +21,8 @@ _BUNDLE = BUNDLE_NAME.encode("ascii") + b"\0"
 _OURS = (OBJECT_NAME.encode("ascii") + b"\0", _BUNDLE)
 _LOG = LOG_NAME.encode("ascii") + b"\0"
 _LINEAGE = LINEAGE_NAME.encode("ascii") + b"\0"
-_FILES = FILES_NAME.encode("ascii") + b"\0"
 # What may stand in a group of records.
-_GROUP = (*_OURS, _LOG, _LINEAGE, _FILES)
+_GROUP = (*_OURS, _LOG, _LINEAGE)
 
 
 def is_bundle(item: Descriptor) -> bool:
@@ -45,11 +43,6 @@ def is_log(item: Descriptor) -> bool:
 def is_lineage(item: Descriptor) -> bool:
     """Whether an object goes by the name of what the ancestors' records said (embedded.py)."""
     return item.name.startswith(_LINEAGE) and item.datatype == DataType.JSON
-
-
-def is_files(item: Descriptor) -> bool:
-    """Whether an object goes by the name of a list of files, which a record names."""
-    return item.name.startswith(_FILES) and item.datatype == DataType.JSON
 
 
 def stands_with_records(item: Descriptor) -> bool:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import BinaryIO
 from uuid import UUID
 
-from sifprov.embedded import Embedded, Lineage, is_embedded, read_embedded
+from sifprov.embedded import Embedded, Lineage, read_embedded
 from sifprov.errors import FormatError, RecordError
 from sifprov.frozen import dataclass, replace
 from sifprov.groups import (
@@ -19,6 +19,7 @@ from sifprov.groups import (
     OBJECT_NAME,
     by_offset,
     is_bundle,
+    is_lineage,
     is_ours,
     open_group,
 )
@@ -230,7 +231,7 @@ def missing(file: BinaryIO, image: Image, lineage: Lineage | None) -> list[bytes
     """Returns the objects of `lineage` that hold what a container does not hold yet."""
     if not lineage:
         return []
-    ours = [(d.offset, d.size) for d in image.descriptors if is_ours(d) or is_embedded(d)]
+    ours = [(d.offset, d.size) for d in image.descriptors if is_ours(d) or is_lineage(d)]
     status = os.fstat(file.fileno())
     key = (status.st_dev, status.st_ino, *ours)
     return lineage.objects(lineage.held(key, partial(held_digests, file, image)))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from sifprov.bundle import MAX_BYTES, MAX_OBJECT, MAX_RECORDS, pack, unpack
-from sifprov.embedded import MAX_DOCUMENT, is_embedded, pack_one, read_documents
+from sifprov.embedded import MAX_DOCUMENT, pack_one, read_documents
 from sifprov.errors import FormatError, RecordError
 from sifprov.frozen import dataclass
 from sifprov.groups import (
@@ -61,7 +61,7 @@ class _Kind:
 
 _KINDS = (
     _Kind(BUNDLE_NAME, is_ours, is_bundle, read_stored, pack, MAX_BYTES),
-    _Kind(LINEAGE_NAME, is_embedded, is_lineage, read_documents, pack_one, MAX_DOCUMENT),
+    _Kind(LINEAGE_NAME, is_lineage, is_lineage, read_documents, pack_one, MAX_DOCUMENT),
 )
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
-from sifprov.embedded import embedded_objects, is_embedded, read_documents
+from sifprov.embedded import lineage_objects, read_documents
 from sifprov.errors import FormatError, RecordError, SifprovError
-from sifprov.groups import by_offset
+from sifprov.groups import by_offset, is_lineage
 from sifprov.room import read_stored
 from sifprov.sidecar import EXTENSION, read_pieces
 from sifprov.sif import Descriptor, load
@@ -65,8 +65,8 @@ class Shelf:
             self._left = []
             image = load(file)
             # From the end on.
-            self._left = [*reversed(embedded_objects(image)), *by_offset(image)]
+            self._left = [*reversed(lineage_objects(image)), *by_offset(image)]
         if not self._left:
             return ()
         item = self._left.pop()
-        return read_documents(file, item) if is_embedded(item) else read_stored(file, item)
+        return read_documents(file, item) if is_lineage(item) else read_stored(file, item)
