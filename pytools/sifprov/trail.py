@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from uuid import UUID
 
 from sifprov.carrier import (
@@ -37,7 +38,8 @@ class Trail:
 
     `ancestors` are the other containers that were found, by UUID; `records` all that the
     container's own ones lead to, by record digest; `standing` its content as it is now. `problems`
-    say what was left out.
+    say what was left out. `documents` is what is embedded, lists of files among it, by the SHA-256
+    of its bytes: whoever uses one checks that.
     """
 
     start: Carrier
@@ -45,6 +47,7 @@ class Trail:
     records: Mapping[str, Record]
     standing: Standing | None = None
     problems: tuple[str, ...] = ()
+    documents: Mapping[str, bytes] = MappingProxyType({})
 
 
 def read_trail(path: str, search: Iterable[str] = (), metadata: str = "") -> Trail:
@@ -68,7 +71,7 @@ def read_trail(path: str, search: Iterable[str] = (), metadata: str = "") -> Tra
     walk.run()
     newest_first = (record for _, record in reversed(start.good))
     now = standing(start.identity, newest_first, metadata)
-    return Trail(start, walk.found, walk.records, now, tuple(walk.problems))
+    return Trail(start, walk.found, walk.records, now, tuple(walk.problems), walk.documents)
 
 
 class Walk:
@@ -94,7 +97,7 @@ class Walk:
         self._seen = {start.identity.uuid}
         self._opened: set[UUID] = set()
         self._parsed: dict[str, Record] = {}
-        self._embedded: dict[str, bytes] = {}
+        self.documents: dict[str, bytes] = {}
         self._asked: dict[str, UUID] = {}
         self._todo: deque[str] = deque()
         self._named: deque[Container] = deque()
@@ -120,8 +123,8 @@ class Walk:
 
     def take_embedded(self, documents: Mapping[str, bytes]) -> None:
         """Adds documents, by digest, to what is at hand."""
-        self._todo.extend(d for d in documents if d in self._asked and d not in self._embedded)
-        self._embedded.update(documents)
+        self._todo.extend(d for d in documents if d in self._asked and d not in self.documents)
+        self.documents.update(documents)
 
     def _go(self) -> None:
         while self._todo or self._named:
@@ -157,7 +160,7 @@ class Walk:
         """Wants a record, which one of the container `by` names."""
         if digest not in self._asked:
             self._asked[digest] = by
-            if digest in self._parsed or digest in self._embedded:
+            if digest in self._parsed or digest in self.documents:
                 self._todo.append(digest)
 
     def _read(self, digest: str) -> Record | None:
@@ -165,7 +168,7 @@ class Walk:
             return None
         if digest in self._parsed:
             return self._parsed[digest]
-        data = self._embedded[digest]
+        data = self.documents[digest]
         try:
             if record_digest(data) != digest:
                 raise RecordError("", "its bytes have another digest")

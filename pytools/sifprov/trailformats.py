@@ -58,6 +58,30 @@ def _prov(name: str) -> Callable[[Trail, Style], str]:
     return text
 
 
+def file_text(trail: Trail, path: str, format_: str, style: Style) -> str:
+    """Returns which run made the file at `path`, as JSON or in words. Raises NoRecordError,
+    MissingError."""
+    from sifprov.fileorigin import file_origin
+    from sifprov.lineage.document import dumps
+    from sifprov.render.colour import Palette
+    from sifprov.render.fileorigin import render
+
+    graph = build(trail)
+    found = file_origin(trail, graph, path)
+    return (
+        dumps(found.to_json()) if format_ != TREE else render(found, graph, Palette(style.colour))
+    )
+
+
+def script_text(trail: Trail) -> str:
+    """Returns the shell script that does it all again."""
+    from sifprov.render.script import script
+
+    carriers = (trail.start, *trail.ancestors.values())
+    known = ((c.identity.uuid, c.identity.partition) for c in carriers)
+    return script(build(trail), {u: p.size for u, p in known if u and p})
+
+
 FORMATS: Mapping[str, Callable[[Trail, Style], str]] = {
     TREE: _tree,
     "json": _json,

@@ -57,9 +57,9 @@ from sifprov.trail import read_trail
 SHA256 = "sha256:" + "5" * 64
 FORMATS = (FOLDER.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
 NAMES = {
-    "record", "capture-request", "plugin-config", "trail", "rerun", "spool", "plugin-status",
-    "layout", "log", "bundle", "compare", "data-files", "data-info", "data-ls", "diff",
-    "doctor", "files", "flush", "lineage", "site-log", "verify",
+    "record", "capture-request", "plugin-config", "trail", "trail-file", "rerun", "spool",
+    "plugin-status", "layout", "log", "bundle", "compare", "data-files", "data-info", "data-ls",
+    "diff", "doctor", "files", "flush", "lineage", "site-log", "verify",
 }  # fmt: skip
 
 

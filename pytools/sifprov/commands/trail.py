@@ -10,7 +10,15 @@ import click
 from sifprov.errors import Exit
 from sifprov.settings import load
 from sifprov.trail import read_trail
-from sifprov.trailformats import FORMATS, TREE, Style, format_of, write
+from sifprov.trailformats import (
+    FORMATS,
+    TREE,
+    Style,
+    file_text,
+    format_of,
+    script_text,
+    write,
+)
 
 _DEPTH = click.IntRange(min=1)
 
@@ -26,6 +34,8 @@ _DEPTH = click.IntRange(min=1)
     "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False),
     help="Write into FILE, which is replaced when all is written.",
 )  # fmt: skip
+@click.option("--file", "file_", metavar="PATH", help="Say which run made this file of OUT.")
+@click.option("--script", is_flag=True, help="Print a shell script that does it all again.")
 @click.option("--depth", type=_DEPTH, metavar="N", help="Show N runs one behind the other. [tree]")
 @click.option(
     "--collapse/--no-collapse", default=None,
@@ -49,6 +59,8 @@ def command(
     format_: str | None,
     as_json: bool,
     output: str | None,
+    file_: str | None,
+    script: bool,
     depth: int | None,
     collapse: bool | None,
     color: str,
@@ -62,15 +74,22 @@ def command(
     that can be found, at the recorded path, beside OUT and in the folders given by --search, are
     compared with what is recorded.
 
+    --file answers from the lists of files in the records: PATH is one in the container, such as
+    /Outputs/plot.png, or as the application saw it. --script prints the runs, oldest first, as they
+    can be done again in a new folder.
+
     \b
     Examples:
       sifprov trail output.sif
       sifprov trail output.sif -o trail.html
       sifprov trail output.sif --metadata records.sif
       sifprov trail results/ --depth 2
+      sifprov trail output.sif --file /Outputs/plot.png
+      sifprov trail output.sif --script > again.sh
       sifprov trail --json output.sif | jq '.container.records[-1].record.run.argv'
     """
-    wanted = format_of("json" if as_json else format_, output)
+    _check_alone(file_=file_, script=script, format_=format_, as_json=as_json)
+    wanted = format_of("json" if as_json else TREE if file_ or script else format_, output)
     place = load().metadata if metadata is None else metadata
     trail = read_trail(container, search, os.path.abspath(place) if place else "")
     terminal = sys.stdout.isatty() and output is None
@@ -80,9 +99,20 @@ def command(
         depth=depth,
         collapse=terminal if collapse is None else collapse,
     )
-    text = FORMATS[wanted](trail, style)
+    if file_:
+        text = file_text(trail, file_, wanted, style)
+    else:
+        text = script_text(trail) if script else FORMATS[wanted](trail, style)
     if output:
         write(output, text)
     else:
         click.echo(text, nl=not text.endswith("\n"), color=True)
-    return Exit.OK if trail.start.good or trail.start.foreign else Exit.DIFFERS
+    return Exit.OK if trail.start.good else Exit.DIFFERS
+
+
+def _check_alone(*, file_: str | None, script: bool, format_: str | None, as_json: bool) -> None:
+    """Raises UsageError for options that ask for two things at once."""
+    asked = {"--file": file_, "--script": script, "--format": format_, "--json": as_json}
+    given = [name for name, value in asked.items() if value]
+    if len(given) > 1 and given != ["--file", "--json"]:
+        raise click.UsageError(f"{' and '.join(given)} do not go together")

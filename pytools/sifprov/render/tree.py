@@ -17,6 +17,7 @@ from sifprov.lineage import build
 from sifprov.model.graph import Entity, Graph, Usage
 from sifprov.model.record import OUTPUT
 from sifprov.render.colour import Palette
+from sifprov.render.filesizes import FileSizes
 from sifprov.render.standing import standing_lines
 from sifprov.render.treefold import Folds, Item
 from sifprov.render.treetext import Texts
@@ -55,7 +56,8 @@ def render(
     it = next((r.itself() for _, r in reversed(trail.start.good) if r.run), None)
     if own:
         notes[own] = [*standing_lines(trail.standing, it.digest if it else None), *notes[own]]
-    return draw(build(trail), palette, depth=depth, collapse=collapse, notes=notes)
+    sizes = FileSizes(trail.documents)
+    return draw(build(trail), palette, depth=depth, collapse=collapse, notes=notes, sizes=sizes)
 
 
 def draw(
@@ -65,26 +67,31 @@ def draw(
     depth: int | None = None,
     collapse: bool = False,
     notes: Mapping[UUID, list[str]] | None = None,
+    sizes: FileSizes | None = None,
 ) -> str:
     """Returns the tree of a graph.
 
     `depth` is how many runs one behind the other are drawn; None for all. `collapse` draws of what
-    is alike a few, and how many there are. `notes` are more lines for containers.
+    is alike a few, and how many there are. `notes` are more lines for containers; `sizes` knows how
+    large their files are.
     """
-    return "\n".join(_Tree(graph, palette or Palette(), depth, collapse, notes or {}).lines())
+    paint = palette or Palette()
+    texts = Texts(graph, paint, sizes)
+    return "\n".join(_Tree(graph, texts, paint, depth, collapse, notes or {}).lines())
 
 
 class _Tree:
     def __init__(
         self,
         graph: Graph,
+        texts: Texts,
         palette: Palette,
         depth: int | None,
         collapse: bool,
         notes: Mapping[UUID, list[str]],
     ) -> None:
         self._graph = graph
-        self._texts = Texts(graph, palette)
+        self._texts = texts
         self._paint = palette
         self._depth = depth
         self._folds = Folds(graph, collapse=collapse and depth is None)

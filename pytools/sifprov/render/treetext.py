@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from sifprov.model.container import OUTPUT, Container
+from sifprov.model.files import Files
 from sifprov.model.graph import (
     APPLICATION,
     EMBEDDED,
@@ -21,9 +22,10 @@ from sifprov.model.record import EXITED, NOT_STARTED, SIGNALED, Record, Run
 from sifprov.model.timestamp import to_ns
 from sifprov.render.clock import local_time
 from sifprov.render.colour import Palette
+from sifprov.render.filesizes import FileSizes
 from sifprov.render.standing import mark_lines
 from sifprov.render.words import annotation_lines, fact_lines
-from sifprov.terminal import command, counted, printable, size
+from sifprov.terminal import command, printable
 
 _SHORTEST_ID = 8
 
@@ -31,8 +33,10 @@ _SHORTEST_ID = 8
 class Texts:
     """Writes the lines of one graph."""
 
-    def __init__(self, graph: Graph, palette: Palette) -> None:
+    def __init__(self, graph: Graph, palette: Palette, sizes: FileSizes | None = None) -> None:
+        self._graph = graph
         self._paint = palette
+        self._sizes = sizes or FileSizes()
         self._uuid_length = shortest(str(e.uuid) for e in graph.entities.values() if e.uuid)
         self._id_length = shortest(graph.activities)
 
@@ -53,13 +57,20 @@ class Texts:
         """What else there is to say of it."""
         if container.digest:
             told = self._paint.faint(short_digest(container.digest))
-            files = _files(container)
-            yield f"{told}, {files}" if files else told
+            yield ", ".join(filter(None, (told, self._sizes.of(self._files(container, entity)))))
         elif container.reason:
             yield f"content unknown: {printable(container.reason)}"
         yield from map(self._paint.odd, mark_lines(container))
         if container.role != OUTPUT:
             yield from self.standing_lines(entity)
+
+    def _files(self, container: Container, entity: Entity) -> Files | None:
+        """The list of a container's files, where its own or an earlier record holds one."""
+        if container.files or container.digest != entity.digest:
+            return container.files
+        activity = self._graph.activities.get(entity.generated_by or "")
+        origin = activity.record.origin if activity and activity.record else None
+        return origin.files if origin else entity.container.files
 
     def standing_lines(self, entity: Entity) -> Iterator[str]:
         """Where a container is, when that is not as it should be."""
@@ -100,7 +111,8 @@ class Texts:
             runtime = printable(f"{run.runtime_name} {run.runtime_version}")
             yield f"recorded by the {record.captured_by}, {runtime}"
         elif record and record.origin:
-            yield self._paint.faint(short_digest(record.origin.digest))
+            told = self._paint.faint(short_digest(record.origin.digest))
+            yield ", ".join(filter(None, (told, self._sizes.of(record.origin.files))))
             yield from annotation_lines(record.annotation)
         elif foreign:
             yield "$ " + printable(foreign.command)
@@ -150,15 +162,3 @@ def _took(run: Run) -> str:
     if seconds < 60:
         return f", {seconds:.2f} s"
     return f", {int(seconds) // 60} min {int(seconds) % 60} s"
-
-
-def _files(container: Container) -> str:
-    """How many files there are, and how large they are together, as far as the record tells."""
-    files = container.files
-    if files is None:
-        return ""
-    if files.lines is None:
-        return f"{files.count:,} entries" if files.count is not None else ""
-    sizes = [line.split(b" ", 3) for line in files.lines]
-    plain = [int(fields[2]) for fields in sizes if fields[0] in (b"f", b"x")]
-    return f"{counted(len(plain), 'file')}, {size(sum(plain))}"
