@@ -19,9 +19,10 @@ def name_of(entity: Entity) -> str:
     return named(_KINDS[entity.kind], entity.key)
 
 
-def add_container(s: Statements, entity: Entity) -> None:
+def add_container(s: Statements, entity: Entity, listed: Files | None = None) -> None:
     """States a container as it stood; its content, where that is known, is what it shares with
-    every other container that holds the same."""
+    every other container that holds the same. `listed`: what the record of its making says of its
+    files."""
     it = entity.container
     elsewhere = entity.path if entity.path != it.path else None
     name = s.entity(
@@ -39,7 +40,7 @@ def add_container(s: Statements, entity: Entity) -> None:
             "record": entity.record,
             "standing": entity.standing,
             "problem": entity.problem and text(entity.problem),
-            **files(it.files),
+            **files(it.files or listed),
         },
     )
     if it.digest:

@@ -60,8 +60,14 @@ def document(graph: Graph) -> ProvDocument:
     from sifprov.export.workflow import add_workflow
 
     s = Statements()
-    for entity in graph.entities.values():
-        add_container(s, entity)
+    listed = {
+        usage.entity: origin.files if origin else usage.container.files
+        for activity in graph.activities.values()
+        for origin in [activity.record.origin if activity.record else None]
+        for usage in activity.generated
+    }
+    for key, entity in graph.entities.items():
+        add_container(s, entity, listed.get(key))
     runs = Runs(s, graph)
     names: dict[str, str] = {}
     for key, activity in graph.activities.items():
