@@ -20,6 +20,7 @@ from pathlib import Path
 from pyext2fs._inodes import Inodes, put_time
 from pyext2fs.debugfs import Debugfs
 from sifprov.bundle import pack
+from sifprov.embedded import pack_lineage
 from sifprov.model.annotation import make
 from sifprov.model.canonical import dumps
 from sifprov.model.files import store
@@ -94,6 +95,10 @@ def sif_seeds() -> None:
                     (partition, b"P")),
         empty=sif(),
     )  # fmt: skip
+    (embedded,) = pack_lineage([first])
+    lineage = named(DataType.JSON, b"metadata.lineage.json", group=2)
+    put("sif-records", lineage=sif((partition, b"P"), (lineage, embedded), (json_object, second)))
+    put("sif-append", lineage=sif((lineage, embedded), (json_object, first), (lineage, embedded)))
     digest = "sha256:" + hashlib.sha256(b"P" * 64).hexdigest()
     objects = [{"relativeId": 0, "objectDigest": digest}]
     message = json.dumps({"version": 1, "objects": objects}).encode()
@@ -104,6 +109,7 @@ def sif_seeds() -> None:
         envelope=json.dumps({"payload": base64.b64encode(message).decode()}).encode(),
     )
     put("bundle", two=pack([b"one", b"second"]), one=pack([bytes(100)]))
+    put("lineage", records=pack_lineage([first, second])[0], one=pack_lineage([bytes(100)])[0])
     put("declaration", output=b"sifprov:output:/Outputs", odd=b"sifprov:input:/a:\xff\0rest")
 
 

@@ -13,8 +13,17 @@ from functools import cache
 from itertools import pairwise
 
 from sifprov.bundle import pack, unpack
+from sifprov.embedded import (
+    Lineage,
+    lineage_objects,
+    links,
+    named_lists,
+    open_lineage,
+    pack_lineage,
+    read_embedded,
+)
 from sifprov.errors import FileError, FormatError, RecordError
-from sifprov.groups import by_offset, open_group, signed_groups
+from sifprov.groups import LINEAGE_NAME, by_offset, is_lineage, is_ours, open_group, signed_groups
 from sifprov.model.canonical import record_digest
 from sifprov.model.record import Record
 from sifprov.records import append_record, newest_digest, read_records
@@ -34,7 +43,8 @@ _DESCRIPTOR_FIELDS = (
     [(0, 4), (4, 1), (5, 4), (9, 4), (13, 4), (201, 4), (205, 4)]
     + [(n, 8) for n in range(17, 73, 8)]
 )  # fmt: skip
-_NAMES = (b"metadata.json", b"metadata.bundle.json", b"sifprov:output:/Outputs", b"")
+_NAMES = (b"metadata.json", b"metadata.bundle.json", b"metadata.lineage.json",
+          b"sifprov:output:/Outputs", b"")  # fmt: skip
 _ODD = (0, 1, 2, 3, 4, 127, 128, 584, 585, 4095, 4096, 2**31 - 1, 2**32 - 1, 2**62, 2**63 - 1,
         0xF0000000, 0xF0000001, 0xFFFFFFFF, 0x4004, 0x4005, 0x4006)  # fmt: skip
 
@@ -86,7 +96,8 @@ def _select(image: Image) -> None:
 
 
 def sif_records(data: bytes) -> None:
-    """Records are read, or come with their error; none comes twice."""
+    """Records are read, or come with their error; none comes twice. What is embedded has the digest
+    under which it comes."""
     _MEMORY.fill(data)
     with open(os.dup(_MEMORY.fd), "rb", buffering=0) as raw:
         try:
@@ -99,24 +110,30 @@ def sif_records(data: bytes) -> None:
         assert all((s.record is None) == (s.error is not None) for s in stored)
         newest = newest_digest(raw, image)
         assert newest is None or newest in digests
+        embedded = read_embedded(raw, image).documents
+        assert all(record_digest(d) == digest for digest, d in embedded.items())
         merge = plan_bundle(raw, image)
         good = [(s.object_id, s.record) for s in stored if s.record]
         assert changed_after_signing(image, good) in (True, False)
         assert all(s.group > 0 for s in signatures(image))
-    if merge:
+    if merge and merge.name == LINEAGE_NAME.encode():
+        assert {record_digest(d) for d in open_lineage(merge.data)} <= set(embedded)
+        assert {merge.keep, *merge.freed} <= set(lineage_objects(image))
+    elif merge:
         assert {record_digest(r) for r in unpack(merge.data)} <= set(digests)
         assert {merge.keep, *merge.freed} <= set(by_offset(image))
 
 
 def sif_append(data: bytes) -> None:
-    """A record that is appended to any SIF is there, and nothing is lost; or all is as it was.
+    """A record that is appended to any SIF is there, with its lineage unless that finds no room,
+    and nothing is lost; or all is as it was.
 
     In a full table this bundles what can be bundled.
     """
     _MEMORY.fill(data)
     before = _contents()
     try:
-        _, digest = append_record(_MEMORY.path, _next_record, now=NOW)
+        _, digest = append_record(_MEMORY.path, _next_record, now=NOW, lineage=Lineage(_MORE))
     except FileError as error:
         assert str(error)
         # Bundling may have come before the refusal: the records are the same, if not the bytes.
@@ -127,22 +144,28 @@ def sif_append(data: bytes) -> None:
     assert after is not None
     assert after[0] == before[0] | {digest}
     assert after[1] == before[1]
+    assert before[2] <= after[2] <= before[2] | _MORE.keys()
+
+
+_MORE = {record_digest(b"an ancestor"): b"an ancestor"}
 
 
 def _next_record(image: Image, previous: str | None) -> Record:
     return replace(origin_record(image.header.uuid), previous=previous)
 
 
-def _contents() -> tuple[set[str], dict[int, bytes]] | None:
-    """The digests of the records, and the objects that are none."""
+def _contents() -> tuple[set[str], dict[int, bytes], set[str]] | None:
+    """The digests of the records, the objects that are not ours, and the digests of what is
+    embedded."""
     with open(os.dup(_MEMORY.fd), "rb", buffering=0) as raw:
         try:
             image = load(raw)
         except FormatError:
             return None
-        ours = {d.id for d in by_offset(image)}
+        ours = {d.id for d in image.descriptors if is_ours(d) or is_lineage(d)}
         others = {d.id: read_object(raw, d) for d in image.descriptors if d.id not in ours}
-        return {s.digest for s in read_records(raw, image) if s.digest}, others
+        records = {s.digest for s in read_records(raw, image) if s.digest}
+        return records, others, set(read_embedded(raw, image).documents)
 
 
 @cache
@@ -207,6 +230,19 @@ def bundle(data: bytes) -> None:
     assert unpack(pack(records)) == records
 
 
+def lineage(data: bytes) -> None:
+    """What opens packs to documents that open alike, and every link of theirs is a digest."""
+    try:
+        documents = open_lineage(data, 1 << 20)
+    except RecordError as error:
+        assert str(error)
+        return
+    assert [d for part in pack_lineage(documents) for d in open_lineage(part)] == list(documents)
+    for document in documents:
+        for link in (*links(document), *named_lists(document)):
+            assert len(link) == 71 and link.encode() in document
+
+
 def mutate_bundle(data: bytes, most: int, dice: random.Random, basic: Basic) -> bytes:
     """Changes what is inside the compression, and makes digest and sizes fit again, mostly."""
     try:
@@ -244,6 +280,8 @@ TARGETS = (
     Target("signature", signature, 300_000, mutate_signature, max_len=512, words=_SIGNED),
     Target("bundle", bundle, 900_000, mutate_bundle, max_len=2048,
            words=("sifprov.bundle/1", "sizes", "digest", "sha256:", "schema", "data")),
+    Target("lineage", lineage, 900_000, mutate_bundle, max_len=2048,
+           words=("sifprov.lineage/1", "previous", "record", "sha256:", "files", "count")),
     Target("declaration", declaration, 1_000_000, max_len=160,
            words=("sifprov:", "output:", "input:/")),
 )  # fmt: skip
