@@ -18,7 +18,7 @@ def hangs_together(graph: Graph) -> None:
     for key, activity in graph.activities.items():
         assert (activity.record is None) != (activity.foreign is None)
         assert key == activity.key
-        assert activity.record is None or key == str(activity.record.id)
+        assert activity.record is None or key.startswith(str(activity.record.id))
         for usage in activity.used:
             by = graph.entities[usage.entity].generated_by
             assert by is None or by in seen, "an activity stands behind all whose entities it used"

@@ -118,8 +118,10 @@ class _Build:
         return self._add(it, by=key, before=self._before(record))
 
     def _sibling(self, container: Container, key: str) -> str:
-        """Another output of the run, whose own record is not at hand."""
-        return self._add(replace(container, record=None), by=key, activity=key)
+        """Another output of the run, whose own record is not at hand. Its content does not tell it
+        from what another run made of it."""
+        key_of_it = entity_key(replace(container, record=None, digest=None), key)
+        return self._add(replace(container, record=None), by=key, key=key_of_it)
 
     def _before(self, record: Record) -> str | None:
         """The state of a record's container before it."""
