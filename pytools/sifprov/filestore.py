@@ -10,7 +10,16 @@ from uuid import UUID
 
 from sifprov.embedded import lineage_objects, read_documents
 from sifprov.errors import FormatError, RecordError, SifprovError
-from sifprov.model.files import MAX_DOCUMENT, Document, Files, by_key, key_of, load, store
+from sifprov.model.files import (
+    MAX_DOCUMENT,
+    Document,
+    Files,
+    by_key,
+    key_of,
+    load,
+    load_whole,
+    store,
+)
 from sifprov.model.manifest import Manifest
 from sifprov.model.record import Record
 from sifprov.placement import SIDECAR, Place, read_place, read_place_embedded
@@ -41,7 +50,7 @@ def new_documents(
         held, newest = {}, None
     made = []
     for digest, manifest in wanted.items():
-        if _load(digest, held) is None:
+        if not _is_held(digest, held):
             base, spent = _base(newest, held) if digest == own else (None, 0)
             data = store(manifest, base, spent).to_bytes()
             # Paths that are gone may be longer than all that are there.
@@ -61,25 +70,24 @@ def _own(record: Record) -> Files | None:
     return it.files if it else None
 
 
-def _base(newest: str | None, held: Mapping[str, bytes]) -> tuple[Manifest | None, int]:
+def _is_held(digest: str, held: Mapping[str, bytes]) -> bool:
+    try:
+        load(digest, held)
+    except RecordError:
+        return False
+    return True
+
+
+def _base(newest: str | None, held: Mapping[str, bytes]) -> tuple[list[bytes] | None, int]:
     """The whole list that the newest one is, or was told against, and what was told against it so
     far."""
     if newest is None or newest not in held:
         return None, 0
     try:
         document = Document.from_bytes(held[newest])
+        return load_whole(document.base or newest, held), document.spent
     except RecordError:
         return None, 0
-    if document.base is None:
-        return _load(newest, held), 0
-    return _load(document.base, held), document.spent
-
-
-def _load(digest: str, held: Mapping[str, bytes]) -> Manifest | None:
-    try:
-        return load(digest, held)
-    except RecordError:
-        return None
 
 
 def _held(

@@ -171,7 +171,7 @@ def files_seeds() -> None:
     odd = (b"b 600 - 8:1f a", b"c 666 - 1:3 b", b"d 1777 - - c", b"s 700 - - c/\xff\n d")
     put("files-lines", base=b"\0".join((*lines, b"")), odd=b"\0".join((*odd, b"")))
     more = Manifest.from_lines([*lines[:2], b"f 600 2 " + b"1" * 64 + b" d/c", *lines[3:]])
-    put("files", whole=store(BASE).to_bytes(), delta=store(more, BASE, 1).to_bytes(),
+    put("files", whole=store(BASE).to_bytes(), delta=store(more, BASE.lines, 1).to_bytes(),
         odd=store(Manifest.from_lines(odd)).to_bytes())  # fmt: skip
 
 

@@ -67,7 +67,7 @@ def test_a_list_comes_back(tree: Tree) -> None:
 @settings(max_examples=400, deadline=None)
 def test_any_list_may_be_told_against_any_other(one: Tree, two: Tree, spent: int) -> None:
     base, manifest = Manifest(one.entries), Manifest(two.entries)
-    document = store(manifest, base, spent)
+    document = store(manifest, base.lines, spent)
     data = document.to_bytes()
     assert Document.from_bytes(data) == document
     assert key_of(data) == (manifest.digest, base.digest if document.base else None)
@@ -82,12 +82,12 @@ def test_a_changed_byte_changes_nothing_unseen(one: Tree, two: Tree, data: st.Da
     """What is read is the list that was written, or it is refused; `spent` alone, which no reader
     uses, may change."""
     base, manifest = Manifest(one.entries), Manifest(two.entries)
-    stored = bytearray(store(manifest, base).to_bytes())
+    stored = bytearray(store(manifest, base.lines).to_bytes())
     place = data.draw(st.integers(0, len(stored) - 1))
     stored[place] ^= data.draw(st.integers(1, 255))
     try:
         document = Document.from_bytes(bytes(stored))
-        found = document.manifest(base if document.base else None)
+        found = document.manifest(base.lines)
     except RecordError as error:
         assert str(error)
         return

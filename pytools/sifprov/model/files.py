@@ -3,7 +3,7 @@ docs/formats.md. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from sifprov.errors import RecordError
 from sifprov.frozen import dataclass
@@ -130,24 +130,24 @@ class Document:
             raise RecordError("removed", "without a base")
         return found
 
-    def manifest(self, base: Manifest | None = None) -> Manifest:
-        """Returns the manifest; `base` is the one that has its digest. Raises RecordError when
-        it is not the one that `digest`, `tree` and `count` say."""
-        if self.base is None:
-            lines = list(self.lines)
-        else:
-            if base is None or base.digest != self.base:
-                raise RecordError("base", f"the list of files {self.base} is missing")
-            lines = self._applied(base)
+    def whole(self, base: Iterable[bytes] = ()) -> list[bytes]:
+        """Returns the lines of the whole list, told against those of `base`. Raises RecordError
+        when they do not have the digest; what stands in them is not looked at."""
+        lines = list(self.lines) if self.base is None else self._applied(base)
         if len(lines) != self.count or digest_of(lines) != self.digest:
             raise RecordError("digest", "is not that of the list of files")
-        found = Manifest.from_lines(lines)
+        return lines
+
+    def manifest(self, base: Iterable[bytes] = ()) -> Manifest:
+        """Returns the manifest, told against the lines of `base`. Raises RecordError when it is not
+        the one that `digest`, `tree` and `count` say."""
+        found = Manifest.from_lines(self.whole(base))
         if found.tree_digest != self.tree:
             raise RecordError("tree", "is not that of the list of files")
         return found
 
-    def _applied(self, base: Manifest) -> list[bytes]:
-        by_path = {path_of(line): line for line in base.lines}
+    def _applied(self, base: Iterable[bytes]) -> list[bytes]:
+        by_path = {path_of(line): line for line in base}
         for number, path in enumerate(self.removed):
             if by_path.pop(path, None) is None:
                 raise RecordError(f"removed[{number}]", "was not there")
@@ -186,12 +186,16 @@ def load(digest: str, documents: Mapping[str, bytes]) -> Manifest:
     """Returns the manifest with this digest of `documents`, which are as `by_key` returns them.
     Raises RecordError where it, or the one that it is told against, is missing or broken."""
     document = _document(digest, documents)
-    if document.base is None:
-        return document.manifest()
-    base = _document(document.base, documents)
-    if base.base is not None:
+    return document.manifest(load_whole(document.base, documents) if document.base else ())
+
+
+def load_whole(digest: str, documents: Mapping[str, bytes]) -> list[bytes]:
+    """Returns the lines of a manifest that is stored whole. Raises RecordError where it is missing,
+    or others do not have that digest; what stands in them is not looked at."""
+    document = _document(digest, documents)
+    if document.base is not None:
         raise RecordError("base", "is no whole list of files")
-    return document.manifest(base.manifest())
+    return document.whole()
 
 
 def _document(digest: str, documents: Mapping[str, bytes]) -> Document:
@@ -204,9 +208,9 @@ def _document(digest: str, documents: Mapping[str, bytes]) -> Document:
     return document
 
 
-def store(manifest: Manifest, base: Manifest | None = None, spent: int = 0) -> Document:
-    """Returns how a manifest is best stored: as what differs from `base`, against which `spent`
-    lines were stored already, or whole.
+def store(manifest: Manifest, base: Sequence[bytes] | None = None, spent: int = 0) -> Document:
+    """Returns how a manifest is best stored: as what differs from another's lines `base`, against
+    which `spent` lines were stored already, or whole.
 
     Whole when the differences together would be larger than that: so n runs that each add a file
     to N store about sqrt(2N) lines a run, and two documents are enough to read any of them.
@@ -215,14 +219,13 @@ def store(manifest: Manifest, base: Manifest | None = None, spent: int = 0) -> D
     whole = Document(digest_of(lines), manifest.tree_digest, len(lines), lines)
     if base is None:
         return whole
-    old = base.lines
-    known, paths = frozenset(old), {e.path for e in manifest.entries}
+    known, paths = frozenset(base), {e.path for e in manifest.entries}
     new = tuple(line for line in lines if line not in known)
-    removed = tuple(e.path for e in base.entries if e.path not in paths)
+    removed = tuple(path for path in map(path_of, base) if path not in paths)
     spent += len(new) + len(removed)
     if spent > len(lines):
         return whole
-    return Document(whole.digest, whole.tree, whole.count, new, digest_of(old), removed, spent)
+    return Document(whole.digest, whole.tree, whole.count, new, digest_of(base), removed, spent)
 
 
 def _sha256(r: Reader, name: str) -> str:
