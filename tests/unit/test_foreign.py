@@ -347,3 +347,20 @@ def test_a_chain_on_disk_needs_no_recursion(tmp_path: Path) -> None:
     found = build(read_trail(str(first)))
     assert len(found.activities) == 1200
     assert {a.foreign.problems for a in found.activities.values() if a.foreign} == {()}
+
+
+def test_a_script_takes_the_results_of_the_prototype_as_they_are(tmp_path: Path) -> None:
+    path = workflow(tmp_path)
+    done = CliRunner().invoke(main, ["trail", "--script", str(path)])
+    assert done.exit_code == 0
+    assert "stop 'predictions.sif was made by a run that another program recorded'" in done.output
+    ours = make_sif(tmp_path / "out.sif")
+    its = replace(container("input", PREDICTIONS, "predictions.sif"), path=str(path))
+    app = container("application", APP, "app.sif")
+    add(ours, replace(run_record(), containers=(app, its, container("output", OUT, "out.sif"))))
+    done = CliRunner().invoke(main, ["trail", "--script", str(ours)])
+    assert done.exit_code == 0
+    assert "need predictions.sif " in done.output
+    assert "fresh out.sif" in done.output
+    assert "fresh predictions.sif" not in done.output
+    assert "\nstop " not in done.output

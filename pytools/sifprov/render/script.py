@@ -80,7 +80,9 @@ class _Script:
         self._there: set[str] = set()
 
     def lines(self) -> Iterator[str]:
-        runs = [a for a in self._graph.activities.values() if a.kind != ORIGIN or a.used]
+        # What another program recorded cannot be done again: its results are taken as they are.
+        ours = [a for a in self._graph.activities.values() if a.record]
+        runs = [a for a in ours if a.kind != ORIGIN or a.used]
         targets = [self._graph.entities[key] for key in self._graph.targets]
         what = ", ".join(printable(e.name or "a container") for e in targets)
         yield _HEAD.format(title=f"How {what} came about, in {counted(len(runs), 'step')}.")
@@ -98,6 +100,10 @@ class _Script:
             yield from self._step(activity)
         yield ""
         for entity in targets:
+            by = self._graph.activities.get(entity.generated_by or "")
+            if by and by.foreign:
+                why = f"{printable(entity.name)} was made by a run that another program recorded"
+                yield f"stop {shlex.quote(why)}"
             digest = f", which was {entity.digest} then" if entity.digest else ""
             yield f"echo {shlex.quote(f'made {self._name(entity)}{digest}')}"
 
@@ -138,8 +144,6 @@ class _Script:
     def _step(self, activity: Activity) -> Iterator[str]:
         record = activity.record
         if record is None:
-            yield f"# {activity.key}: recorded by another program"
-            yield "stop 'this step was recorded by another program, which kept no command line'"
             return
         if record.run is None:
             yield from self._seal(activity, record)
