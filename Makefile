@@ -75,17 +75,36 @@ go-test: ## the plugin's own tests
 .PHONY: unit
 unit: setup ## tests that need no runtime
 	$(call step,pytest (not real))
-	@$(BIN)/pytest -m 'not real'
+	@$(BIN)/pytest -m 'not real' --ignore tests/real
 
 .PHONY: real
 real: app runtime-apptainer ## tests that drive the real runtime, as root and as an ordinary user
 	$(call step,pytest (real))
 	@$(BIN)/pytest -m real
 
+# What drives Apptainer as an ordinary user has nothing in common with the rest, but for the user.
+.PHONY: on-apptainer
+on-apptainer:
+	$(call step,pytest (real, Apptainer as another user))
+	@SIFPROV_TEST_USER=sifprovtest2 $(BIN)/pytest -m 'apptainer and not alone' tests/real
+
+.PHONY: on-singularity
+on-singularity:
+	$(call step,pytest (real, all that is left))
+	@$(BIN)/pytest -m 'real and not apptainer and not alone'
+
+.PHONY: on-both
+on-both:
+	$(call step,pytest (real, what no other test may run beside))
+	@$(BIN)/pytest -m alone tests/real
+
 .PHONY: test
-test: app runtime-apptainer check go-test ## all of it
-	$(call step,pytest)
-	@$(BIN)/pytest
+test: app runtime-apptainer ## all of it
+	$(call step,two rows of checks side by side)
+	@failed=; \
+	tools/side-by-side '$(MAKE) -k check go-test on-apptainer unit' '$(MAKE) on-singularity' || failed=1; \
+	$(MAKE) on-both || failed=1; \
+	[ -z "$$failed" ]
 
 .PHONY: fuzz
 fuzz: setup ## fuzz every parser: SECONDS=30 each, or RUNS=10000000 together; see docs/fuzzing.md

@@ -13,6 +13,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -26,21 +27,34 @@ from tests.real.job import Job
 from tests.real.wrapjob import WrapJob
 
 LACKS_CAPABILITY = "Requesting capability set"
-# The long tables of tests/real/exactly are compared as an ordinary user, the others as root too;
-# this variable asks for all of them everywhere, which takes three minutes more.
+# Root on Apptainer is tested by the tables of tests/real/exactly and by test_same_record.py; the
+# long tables are compared as an ordinary user. This variable asks for all of them everywhere,
+# which takes six minutes more.
 EVERYWHERE = os.environ.get("SIFPROV_EXACTLY") == "all"
 LONG_TABLES = ("test_options.py", "test_containers.py")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    senseless = {item for item in items if _is_senseless(item)}
+    if senseless:
+        config.hook.pytest_deselected(items=list(senseless))
+        items[:] = [item for item in items if item not in senseless]
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.real)
-    senseless = [item for item in items if _is_senseless(item)]
-    if senseless:
-        config.hook.pytest_deselected(items=senseless)
-        items[:] = [item for item in items if item not in senseless]
+            if lane := _lane(item):
+                item.add_marker(lane)
+
+
+def _lane(item: pytest.Item) -> str | None:
+    """The mark of a test that can run beside others, or must not (`make test`)."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    words = {w for value in params.values() if isinstance(value, str) for w in value.split("-")}
+    if "apptainer" not in words or item.get_closest_marker("alone"):
+        return None
+    # Root has one home, with one spool and one digest cache.
+    return "alone" if "root" in words else "apptainer"
 
 
 def _is_senseless(item: pytest.Item) -> bool:
@@ -49,6 +63,9 @@ def _is_senseless(item: pytest.Item) -> bool:
     for mark in item.iter_markers("not_for"):
         if all(params.get(name) == value for name, value in mark.kwargs.items()):
             return True
+    as_root = params.get("user") == "root" and "apptainer" in params.values()
+    if as_root and not EVERYWHERE and not item.get_closest_marker("alone"):
+        return True
     case = params.get("case")
     if not isinstance(case, Case):
         return False
@@ -79,7 +96,12 @@ def no_drivers_left() -> Iterator[None]:
     before = image_drivers()
     yield
     # Named, not ended: on a shared machine they may be somebody else's.
-    orphans = [pid for pid in image_drivers() - before if parent_of(pid) == 1]
+    # What runs beside these tests may leave some too, for a moment.
+    end = time.monotonic() + 30
+    while orphans := [pid for pid in image_drivers() - before if parent_of(pid) == 1]:
+        if time.monotonic() > end:
+            break
+        time.sleep(0.2)
     left = {pid: b" ".join(words_of(pid)) for pid in orphans}
     assert not left, "drivers of a runtime that was killed; end them by their ids"
 

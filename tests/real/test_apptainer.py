@@ -14,6 +14,9 @@ from tests.real.conftest import installed_plugin, tool
 from tests.real.harness import Runner
 from tests.real.job import COPY, Job
 
+# It uses, or looks at, every runtime of the machine.
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def apptainer() -> Iterator[str]:

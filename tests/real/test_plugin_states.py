@@ -14,7 +14,8 @@ from sifprov.pluginadmin.payload import find_go, go_environment, plugin_source
 from tests.real.harness import ROOT
 from tests.real.pluginsite import SIFPROV, WATCHER, Site, borrowed_site, root
 
-pytestmark = pytest.mark.timeout(600)
+# Every command that looks at all runtimes sees what these do to one.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.alone]
 RIVAL = """\
 package main
 
