@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import fcntl
 import hashlib
 import json
@@ -17,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 from tests.unit.schemas import problems
 from tests.unit.sifs import OUT, add, add_object, make_sif, run_record
-from tests.unit.verified import Site, make_site
+from tests.unit.verified import Site, make_site, sign
 
 from pyext2fs.debugfs import Debugfs
 from sifprov.cli import main
@@ -38,8 +37,7 @@ from sifprov.model.record import Record
 from sifprov.placement import METADATA, SIDECAR, Place, append_to
 from sifprov.seal import seal
 from sifprov.sidecar import beside
-from sifprov.sif import DataType, open_image
-from sifprov.sif.format import GROUP_MASK
+from sifprov.sif import open_image
 from sifprov.survivors import lock_range
 from sifprov.verify import BROKEN, GOOD, INCOMPLETE, Check, Report, Verdict, verify
 
@@ -318,26 +316,6 @@ def test_a_folder_and_its_sidecar(tmp_path: Path) -> None:
     report = verify(str(folder))
     assert report.verdict == BROKEN
     assert "changed by no recorded run" in check(report, "content").text
-
-
-def sign(path: Path, group: int) -> None:
-    """Adds what stands in a signature of the newer kind, made with no key that anybody has."""
-    with open_image(str(path)) as (file, image):
-        objects = [d for d in image.descriptors if d.group == group]
-        first = min(d.id for d in objects)
-        rows = [
-            {
-                "relativeId": d.id - first,
-                "objectDigest": "sha256:"
-                + hashlib.sha256(os.pread(file.fileno(), d.size, d.offset)).hexdigest(),
-            }
-            for d in objects
-        ]
-    message = base64.b64encode(json.dumps({"version": 1, "objects": rows}).encode()).decode()
-    add_object(
-        path, json.dumps({"payload": message}).encode(), datatype=DataType.SIGNATURE,
-        name=b"", link=GROUP_MASK | group,
-    )  # fmt: skip
 
 
 @pytest.fixture

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import os
 import time
 from collections.abc import Callable
@@ -9,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from tests.unit.sifs import run
+from tests.unit.sifs import add_object, run
 
 from sifprov.carrier import read_carrier
 from sifprov.content import Deadline
@@ -29,7 +32,16 @@ from sifprov.model.timestamp import from_ns
 from sifprov.partition import scan_partition
 from sifprov.placement import CONTAINER, Place, append_to
 from sifprov.room import read_stored
-from sifprov.sif import FsType, PartType, add_partition, begin, open_image, pack_partition
+from sifprov.sif import (
+    DataType,
+    FsType,
+    PartType,
+    add_partition,
+    begin,
+    open_image,
+    pack_partition,
+)
+from sifprov.sif.format import GROUP_MASK
 
 
 @dataclass(frozen=True)
@@ -129,3 +141,23 @@ def make_site(folder: Path, *, files: int = 20, descriptors: int = 12) -> Site:
         descriptors=descriptors,
     )  # fmt: skip
     return site
+
+
+def sign(path: Path, group: int) -> None:
+    """Adds what stands in a signature of the newer kind, made with no key that anybody has."""
+    with open_image(str(path)) as (file, image):
+        objects = [d for d in image.descriptors if d.group == group]
+        first = min(d.id for d in objects)
+        rows = [
+            {
+                "relativeId": d.id - first,
+                "objectDigest": "sha256:"
+                + hashlib.sha256(os.pread(file.fileno(), d.size, d.offset)).hexdigest(),
+            }
+            for d in objects
+        ]
+    message = base64.b64encode(json.dumps({"version": 1, "objects": rows}).encode()).decode()
+    add_object(
+        path, json.dumps({"payload": message}).encode(), datatype=DataType.SIGNATURE,
+        name=b"", link=GROUP_MASK | group,
+    )  # fmt: skip

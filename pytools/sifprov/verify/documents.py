@@ -14,7 +14,7 @@ from sifprov.model.files import by_key, key_of, load
 from sifprov.model.log import Log
 from sifprov.model.record import Record
 from sifprov.sif import Image, read_object
-from sifprov.verify.check import Check, Findings
+from sifprov.verify.check import Check, Findings, Verdict
 from sifprov.verify.reading import check_packed
 
 
@@ -78,14 +78,19 @@ def check_lineage(
             load(digest, lists)
         except RecordError as error:
             found.broken(f"the list of files {digest}, which record {record.id} names: {error}")
+    for digest, name in _unknown(records):
+        found.missing(f"the record {digest}, which {name} carried, is neither embedded nor found")
     bases = {key[1] for d in wanted if d in lists and (key := key_of(lists[d]))}
+    lost = bool(found.texts(Verdict.MISSING))
     for digest, data in documents.items():
         key = key_of(data)
         if digest in records or (key and (key[0] in wanted or key[0] in bases)):
             continue
-        found.broken(f"the embedded document {digest} is named by no record: it was changed")
-    for digest, name in _unknown(records):
-        found.missing(f"the record {digest}, which {name} carried, is neither embedded nor found")
+        if lost:
+            found.broken(f"{digest} is embedded and named by no record: it was changed")
+        else:
+            # What a record names is written before it, so a crash may leave it alone.
+            found.good(f"{digest} is embedded and named by no record")
     embedded = sum(1 for d in documents if d in records)
     text = f"{embedded} records of ancestors embedded" if embedded else "none is embedded"
     return found.check(f"{text}, {len(wanted)} lists of files" if wanted else text)
