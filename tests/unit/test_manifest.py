@@ -281,3 +281,16 @@ def test_many_runs_that_add_a_file_store_little() -> None:
     assert total / 200 < 1.1 * (2 * 1100) ** 0.5
     assert whole == pytest.approx(200 / 1100**0.5 / 2**0.5, abs=2)
     assert len(load(newest, held).entries) == 1001 + 199
+
+
+@pytest.mark.parametrize("count", [0, 1, 5000])
+def test_what_plain_names_take_is_known_without_writing_it(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a large tree would be written twice at the end of each run."""
+    tree = tree_of(count)
+    size = len(store(Manifest(tree.entries)).to_bytes())
+    monkeypatch.setattr(files_module, "MAX_DOCUMENT", size + 1024)
+    monkeypatch.setattr(files_module, "INLINE_ENTRIES", 0)
+    monkeypatch.setattr(files_module, "store", lambda manifest: pytest.fail("it was written"))
+    assert describe(tree)[1] is not None

@@ -19,8 +19,11 @@ INLINE_BYTES = 2048
 # What a manifest may hold, so that a hostile one cannot fill the memory.
 MAX_ENTRIES = 200_000
 MAX_DOCUMENT = 16 * 1024 * 1024
-# JSON makes six bytes of a control character.
+# JSON makes six bytes of a control character, and of what is plain one; beside that, a line has two
+# quotes and a comma, and the document a few other fields.
 _MAX_ESCAPE = 6
+_PLAIN = bytes(c for c in range(0x20, 0x7F) if c not in b'"\\')
+_HEAD = 1024
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,16 @@ def describe(tree: Tree) -> tuple[Files, Manifest | None]:
     size = sum(map(len, lines)) + count
     if count <= INLINE_ENTRIES and size <= INLINE_BYTES:
         return Files(lines=lines), None
+    at_most = size + _HEAD + 2 * count if _is_plain(lines) else size * _MAX_ESCAPE
     if size > MAX_DOCUMENT or (
-        size * _MAX_ESCAPE > MAX_DOCUMENT and len(store(manifest).to_bytes()) > MAX_DOCUMENT
+        at_most > MAX_DOCUMENT and len(store(manifest).to_bytes()) > MAX_DOCUMENT
     ):
         return Files(reason=f"their list has more than {MAX_DOCUMENT} bytes"), None
     return Files(count=count, digest=digest_of(lines)), manifest
+
+
+def _is_plain(lines: Iterable[bytes]) -> bool:
+    return not b"".join(lines).translate(None, _PLAIN)
 
 
 @dataclass(frozen=True)
