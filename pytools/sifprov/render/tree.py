@@ -96,7 +96,9 @@ class _Tree:
         self._depth = depth
         self._folds = Folds(graph, collapse=collapse and depth is None)
         self._notes = dict(notes)
-        self._sections = deque(graph.targets)
+        # What begins a part, and how many runs deep it stands.
+        self._sections = deque((key, 0) for key in graph.targets)
+        self._begin = 0
         self._later: set[str] = set()
         self._shown: set[str] = set()
         self._drawn: set[str] = set()
@@ -104,7 +106,7 @@ class _Tree:
     def lines(self) -> Iterator[str]:
         first = True
         while self._sections:
-            key = self._sections.popleft()
+            key, self._begin = self._sections.popleft()
             if not first:
                 yield ""
             first = False
@@ -117,7 +119,7 @@ class _Tree:
     def _section(self, key: str) -> Iterator[str]:
         entity = self._graph.entities[key]
         more = [*self._texts.standing_lines(entity), *self._note(entity)]
-        root = _Node(self._texts.name(entity), more, self._history(key, 0))
+        root = _Node(self._texts.name(entity), more, self._history(key, self._begin))
         stack: list[tuple[_Node | Item, str, str]] = [(root, "", "")]
         while stack:
             item, first, rest = stack.pop()
@@ -141,7 +143,7 @@ class _Tree:
             Item(usage=usage, via=item.via, level=item.level + 1)
             for usage in (*activity.used, *activity.generated)
             # What it made is told above, but for what only this line tells of the first container.
-            if usage.entity != item.via or (item.level == 0 and activity.run)
+            if usage.entity != item.via or (item.level == self._begin and activity.run)
         ]
         more = list(self._texts.activity_lines(activity))
         return _Node(self._texts.activity(activity), more, self._folds.uses(uses))
@@ -167,10 +169,10 @@ class _Tree:
             more.append("its history stands below")
         elif self._depth is not None and level >= self._depth:
             more.append(f"… its history is more than {counted(self._depth, 'run')} deep")
-        elif level >= _MAX_LEVEL:
+        elif level >= self._begin + _MAX_LEVEL:
             more.append("its history stands below")
             self._later.add(key)
-            self._sections.append(key)
+            self._sections.append((key, level))
         else:
             return False
         return True

@@ -62,7 +62,7 @@ class Shapes:
     def step(self, key: str) -> Hashable:
         """Returns what happened in one activity, whatever it used came from."""
         activity = self._graph.activities[key]
-        return (*self._kind(activity), len(activity.used), len(activity.generated), activity.words)
+        return (*self._kind(activity), len(activity.used), len(activity.generated))
 
     def next(self, key: str) -> str | None:
         """Returns the one container that an entity was made from which has a history of its own,
@@ -98,7 +98,8 @@ class Shapes:
         run = activity.run
         names = tuple(u.container.name for u in activity.used if u.container.role == "application")
         ended = (run.action, run.outcome, run.exit_code, run.signal) if run else ()
-        return (activity.kind, names, ended, bool(activity.words))
+        said = activity.words or (activity.record and activity.record.annotation)
+        return (activity.kind, names, ended, activity.key if said else None)
 
     def _number(self, shape: Hashable) -> int:
         return self._numbers.setdefault(shape, len(self._numbers))
