@@ -11,7 +11,7 @@ from sifprov.model.graph import APPLICATION, DATA, FOLDER
 from sifprov.render.layout import ALIAS, Item
 from sifprov.render.scene import FLAGS, HELD, MAKING, RUN, TARGET, Box
 
-_WIDTH = {DATA: 200, FOLDER: 200, APPLICATION: 200, RUN: 248, MAKING: 220}
+_WIDTH = {DATA: 200, FOLDER: 200, APPLICATION: 200, RUN: 248, MAKING: 248}
 _PAD, _ICON = 14, 20
 # Font sizes in pixels: the title, other lines, the marks.
 TITLE, LINE, CHIP = 13, 11, 10

@@ -54,7 +54,7 @@ def folded(scene: Scene) -> Scene:
 
 
 def _one(ends: tuple[str, str, str], arrows: Sequence[Arrow]) -> Arrow:
-    label = arrows[0].label if len(arrows) == 1 else f"{len(arrows):,} of them"
+    label = arrows[0].label if len(arrows) == 1 else f"{len(arrows):,} \u00d7"
     flags = dict.fromkeys(flag for arrow in arrows for flag in arrow.flags)
     return Arrow(*ends, label, tuple(flags))
 
@@ -63,7 +63,7 @@ def _group(boxes: Mapping[str, Box], ids: Sequence[str]) -> Box:
     first = boxes[ids[0]]
     titles = [boxes[id_].title for id_ in ids[:NAMED]]
     times = sorted(when for id_ in ids if (when := boxes[id_].when))
-    span = [f"{local_time(times[0])} and later"] if times else []
+    span = [f"from {local_time(times[0])} on"] if times else []
     lines = (*titles, f"… and {len(ids) - NAMED:,} more", *span)
     title = f"{len(ids):,} {_NOUNS[first.kind]}"
     return Box(f"g{ids[0]}", "", first.kind, title, lines, first.flags, None, tuple(ids))

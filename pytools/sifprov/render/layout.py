@@ -10,15 +10,17 @@ sorting. The page's layout.js does the same to the last pixel; a test compares t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
-GAP_X, GAP_Y, GAP_ROW = 72, 18, 56
+from sifprov.render.columns import Cells, heights, order_columns
+
+GAP_X, GAP_ROW = 72, 56
 ALIAS = (176, 28)
 # So many activities stand in a row, or in the only one; an arrow over more layers than FAR gets
 # an alias.
 PER_ROW, MOST_IN_ONE, FAR = 6, 8, 5
-_SWEEPS, _PASSES, _DUMMY = 4, 3, 14
+_DUMMY = 14
 
 
 @dataclass(frozen=True)
@@ -62,42 +64,17 @@ class Drawing:
     height: int
 
 
-@dataclass
-class _Cells:
-    """What stands in columns: items, aliases and the bends of long lines (item -1)."""
-
-    item: list[int] = field(default_factory=list)
-    alias: list[bool] = field(default_factory=list)
-    width: list[int] = field(default_factory=list)
-    height: list[int] = field(default_factory=list)
-    row: list[int] = field(default_factory=list)
-    column: list[int] = field(default_factory=list)
-    left: list[list[tuple[int, int]]] = field(default_factory=list)  # (cell, weight)
-    right: list[list[tuple[int, int]]] = field(default_factory=list)
-
-    def add(self, item: int, alias: bool, size: tuple[int, int], row: int, column: int) -> int:
-        for values, value in zip(
-            (self.item, self.alias, self.width, self.height, self.row, self.column),
-            (item, alias, *size, row, column),
-            strict=True,
-        ):
-            values.append(value)  # type: ignore[attr-defined]
-        self.left.append([])
-        self.right.append([])
-        return len(self.item) - 1
-
-
 def layout(items: Sequence[Item], links: Sequence[Link]) -> Drawing:
     """Returns where to draw `items` and `links`. Links of a loop are not drawn."""
     layer, kept = _layers(items, links)
-    cells = _Cells()
+    cells = Cells()
     chains = _place_cells(cells, items, links, kept, layer)
     columns: dict[tuple[int, int], list[int]] = {}
     for cell in range(len(cells.item)):
         columns.setdefault((cells.row[cell], cells.column[cell]), []).append(cell)
     order = [columns[key] for key in sorted(columns)]
-    _sort(cells, order)
-    center = _heights(cells, order)
+    order_columns(cells, order)
+    center = heights(cells, order)
     return _draw(cells, order, center, chains)
 
 
@@ -151,7 +128,7 @@ def _rank(items: Sequence[Item], links: Sequence[Link]) -> tuple[list[int], bool
 
 
 def _place_cells(
-    cells: _Cells, items: Sequence[Item], links: Sequence[Link], kept: Sequence[int],
+    cells: Cells, items: Sequence[Item], links: Sequence[Link], kept: Sequence[int],
     layer: Sequence[int],
 ) -> list[tuple[int, list[int]]]:  # fmt: skip
     """Makes a cell of each item, and what long links need; returns the cells that each passes."""
@@ -189,73 +166,8 @@ def _place_cells(
     return chains
 
 
-def _sort(cells: _Cells, order: list[list[int]]) -> None:
-    """Orders each column so that few lines cross."""
-    at = [0] * len(cells.item)
-    for column in order:
-        for i, cell in enumerate(column):
-            at[cell] = i
-    for sweep in range(_SWEEPS):
-        sides = cells.right if sweep % 2 else cells.left
-        for column in reversed(order) if sweep % 2 else order:
-            keys = {}
-            for cell in column:
-                near = sides[cell]
-                keys[cell] = sum(at[c] for c, _ in near) / len(near) if near else at[cell]
-            column.sort(key=keys.__getitem__)
-            for i, cell in enumerate(column):
-                at[cell] = i
-
-
-def _heights(cells: _Cells, order: list[list[int]]) -> list[float]:
-    """The vertical middle of each cell."""
-    center = [0.0] * len(cells.item)
-    for column in order:
-        top = 0.0
-        for cell in column:
-            center[cell] = top + cells.height[cell] / 2
-            top += cells.height[cell] + GAP_Y
-        for cell in column:
-            center[cell] -= (top - GAP_Y) / 2
-    for turn in range(_PASSES):
-        for column in order:
-            _settle(cells, column, center, cells.left)
-        for column in reversed(order):
-            _settle(cells, column, center, cells.right)
-        if turn == _PASSES - 1:
-            for column in order:
-                _settle(cells, column, center, cells.left)
-    return center
-
-
-def _settle(
-    cells: _Cells, column: list[int], center: list[float], sides: list[list[tuple[int, int]]]
-) -> None:
-    """Moves the cells of a column as near to their neighbours as their order and sizes allow."""
-    blocks: list[tuple[float, float, int]] = []  # (sum of wishes by weight, weight, cells)
-    offsets = []
-    offset = 0.0
-    for i, cell in enumerate(column):
-        if i:
-            offset += (cells.height[column[i - 1]] + cells.height[cell]) / 2 + GAP_Y
-        offsets.append(offset)
-        near = sides[cell]
-        weight = float(sum(w for _, w in near)) if near else 0.125
-        wish = sum(center[c] * w for c, w in near) / weight if near else center[cell]
-        block = ((wish - offset) * weight, weight, 1)
-        while blocks and blocks[-1][0] / blocks[-1][1] >= block[0] / block[1]:
-            last = blocks.pop()
-            block = (last[0] + block[0], last[1] + block[1], last[2] + block[2])
-        blocks.append(block)
-    i = 0
-    for total, weight, count in blocks:
-        for _ in range(count):
-            center[column[i]] = total / weight + offsets[i]
-            i += 1
-
-
 def _draw(
-    cells: _Cells, order: list[list[int]], center: list[float],
+    cells: Cells, order: list[list[int]], center: list[float],
     chains: list[tuple[int, list[int]]],
 ) -> Drawing:  # fmt: skip
     """Turns columns and heights into whole pixels."""
@@ -305,7 +217,7 @@ def _draw(
 
 
 def _lines(
-    cells: _Cells, chains: list[tuple[int, list[int]]], xs: list[int], ys: list[int]
+    cells: Cells, chains: list[tuple[int, list[int]]], xs: list[int], ys: list[int]
 ) -> tuple[tuple[int, tuple[tuple[int, int], ...]], ...]:
     """The points of each link. The ends of several spread over the side of their box."""
     leaving: dict[int, list[int]] = {}
@@ -329,8 +241,9 @@ def _lines(
 
 def _spread(wishes: list[tuple[int, int]], middle: int, height: int, ends: list[int]) -> None:
     """Sets the ends of lines at one side of a box: straight where possible, and apart."""
-    step = min(12, (height - 16) // len(wishes))
-    low, high = middle - height // 2 + 8, middle + height // 2 - 8
+    step = max(0, min(12, (height - 16) // len(wishes)))
+    reach = max(0, min(height // 2 - 8, max(10, 6 * (len(wishes) - 1))))
+    low, high = middle - reach, middle + reach
     at = low - step
     for y, i in wishes:
         at = ends[i] = max(at + step, min(y, high))

@@ -17,7 +17,7 @@ from sifprov.render.scene import FLAGS, HELD, MADE, MAKING, REVISION, RUN, TARGE
 from sifprov.render.style import SVG_STYLE
 
 _MARGIN, _HEAD, _LEGEND = 28, 34, 34
-_KINDS = {
+KIND_NAMES = {
     DATA: "data container",
     APPLICATION: "application",
     FOLDER: "folder",
@@ -151,7 +151,7 @@ def _foot(what: Scene, problems: Sequence[str], top: int) -> Iterator[str]:
     """The legend, of the kinds and marks that the picture has, and the graph's problems."""
     x, y = _MARGIN, top + 30
     present = {box.kind for box in what.boxes.values()}
-    for kind, word in _KINDS.items():
+    for kind, word in KIND_NAMES.items():
         if kind in present:
             yield f'<g class="box {kind}" transform="translate({x} {y - 11})">'
             yield f'<path class="icon" d="{ICONS[kind]}"/>'
