@@ -38,6 +38,7 @@ from sifprov.model.request import Bind, BoundImage, CaptureEnd, CaptureRequest
 from sifprov.model.timestamp import from_ns
 from sifprov.plan import Plan
 from sifprov.runtime.argv import is_image_bind, parse
+from sifprov.runtime.conf import find_conf
 from sifprov.sif import FsType
 from sifprov.version import VERSION
 from sifprov.wrapper.line import CAPTURED
@@ -137,6 +138,12 @@ def _request(plan: Plan, started_ns: int) -> CaptureRequest:
     ]
     line = parse(plan.argv)
     outside = _environment(plan)
+    asked = of_command_line(
+        plan.argv,
+        outside,
+        apptainer=plan.runtime.name == "apptainer",
+        conf=find_conf(plan.runtime.path),
+    )
     recorded = [name for name, _ in plan.run.environment]
     return CaptureRequest(
         captured_by=WRAPPER,
@@ -153,7 +160,7 @@ def _request(plan: Plan, started_ns: int) -> CaptureRequest:
         images=tuple(BoundImage(b.source, not b.read_only) for b in binds),
         timeout=0,
         metadata=plan.metadata,
-        facts=(with_names(of_command_line(plan.argv, outside), outside),),
+        facts=(with_names(asked, outside),),
         # Words are about the run that was, not about its replay.
         variables=tuple(v for v in pick(outside, FOR_HELPER) if v[0] not in VARIABLES),
     )

@@ -238,4 +238,3 @@ def test_by_the_kernel_and_by_fuse_every_record_is_right(either: Job, cache: Pat
     ):
         either.shell(script).expect()
         assert said(either, "output.sif") == truth(path), script
-    assert cache.exists()

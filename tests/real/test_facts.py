@@ -238,3 +238,21 @@ def test_words_added_later_stay_with_their_run(wrap_job: WrapJob) -> None:
     assert "metric (" in job.cli("trail", "output.sif").stdout
     assert job.cli("rerun", "output.sif").expect().stdout.splitlines()[-1] == "same"
     job.check_file_system("output.sif")
+
+
+def test_the_runtimes_variables_isolate_as_its_options_do(wrap_job: WrapJob) -> None:
+    prefix = "APPTAINER" if wrap_job.is_apptainer else "SINGULARITY"
+    show = "echo $$ > /Outputs/pid; echo ${MY_OWN-none} > /Outputs/own"
+    env = {f"{prefix}_CONTAINALL": "1", f"{prefix}_NO_MOUNT": "tmp", "MY_OWN": "x"}
+    wrap_job.exec("sh", "-c", show, env=env).expect()
+    run = wrap_job.last()["run"]
+    fact = run["facts"]["isolation"]
+    seen = {n: wrap_job.cli("data", "cat", "output.sif", f"/Outputs/{n}") for n in ("pid", "own")}
+    assert seen["own"].expect().stdout == "none\n"
+    assert int(seen["pid"].expect().stdout) < 20, "a process namespace of its own"
+    assert fact["value"]["contain"] is fact["value"]["cleanenv"] is True
+    assert {"pid", "ipc"} <= set(fact["value"]["namespaces"])
+    assert "tmp" in fact["value"]["not_mounted"]
+    assert "MY_OWN" not in fact["value"]["environment"]
+    assert fact["source"].startswith("command line, environment, /")
+    assert fact["source"].endswith(".conf")

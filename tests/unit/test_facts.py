@@ -26,6 +26,7 @@ from sifprov.model.environment import FOR_HELPER
 from sifprov.model.fact import Fact
 from sifprov.model.record import EXITED, NOT_STARTED, PLUGIN, UNKNOWN, WRAPPER
 from sifprov.model.request import Bind, CaptureEnd, CaptureRequest
+from sifprov.runtime.conf import find_conf
 from sifprov.sif import DataType
 
 ROOT = Path(__file__).parents[2]
@@ -159,9 +160,78 @@ def test_isolation_by_the_command_line(options: list[str], field: str) -> None:
     assert plain["namespaces"] == ["mount"]
 
 
+VARIABLES = [
+    ("CONTAIN", "1", "contain"), ("CONTAINALL", "true", "contain"), ("COMPAT", "t", "cleanenv"),
+    ("CLEANENV", " TRUE ", "cleanenv"), ("NO_HOME", "1", "no_home"), ("NV", "1", "nvidia"),
+    ("NVCCLI", "yes", "nvidia"), ("ROCM", "1", "rocm"), ("FAKEROOT", "1", "fakeroot"),
+    ("WRITABLE", "1", "writable"), ("WRITABLE_TMPFS", "1", "writable_tmpfs"),
+    ("PID", "1", "pid"), ("UNSHARE_PID", "1", "pid"), ("UNSHARE_IPC", "1", "ipc"),
+    ("NET", "1", "network"), ("UTS", "1", "uts"), ("HOSTNAME", "box", "uts"),
+    ("USERNS", "1", "user"), ("FAKEROOT", "1", "user"), ("NO_MOUNT", "tmp, home", "home"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "text", "field"), VARIABLES)
+def test_isolation_by_the_runtimes_variables(name: str, text: str, field: str) -> None:
+    def told(environ: dict[str, str], *, apptainer: bool) -> bool:
+        argv = ["x", "exec", "app.sif", "true"]
+        value = of_command_line(argv, environ, apptainer=apptainer).value
+        assert isinstance(value, dict)
+        assert value["writable"] is (name == "WRITABLE" and field == "writable" and found(value))
+        return found(value)
+
+    def found(value: dict[str, Any]) -> bool:
+        return field in value["namespaces"] + value["not_mounted"] or value.get(field) is True
+
+    ours, other = {f"SINGULARITY_{name}": text}, {f"APPTAINER_{name}": text}
+    assert told(ours, apptainer=False)
+    assert told(ours, apptainer=True)
+    assert told(other, apptainer=True)
+    assert not told(other, apptainer=False), "SingularityCE does not know it"
+    for off in ("", " ", *(() if name in ("HOSTNAME", "NO_MOUNT") else ("0", "false", "F"))):
+        assert not told({f"SINGULARITY_{name}": off}, apptainer=False)
+    # Apptainer's own comes first.
+    if name not in ("HOSTNAME", "NO_MOUNT"):
+        assert not told({**ours, f"APPTAINER_{name}": "false"}, apptainer=True)
+
+
+def test_what_is_typed_counts_more_than_a_variable() -> None:
+    environ = {"SINGULARITY_CONTAIN": "1", "SINGULARITY_NO_MOUNT": "home", "SINGULARITY_PID": "1"}
+    options = ["--contain=false", "--no-mount", "tmp", "--no-mount=sys,proc"]
+    value = of_command_line(["singularity", "exec", *options, "app.sif", "true"], environ).value
+    assert isinstance(value, dict)
+    assert value["contain"] is False
+    assert value["not_mounted"] == ["proc", "sys", "tmp"]
+    assert value["namespaces"] == ["mount", "pid"]
+
+
+def test_isolation_by_the_runtimes_configuration(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "apptainer").touch()
+    (tmp_path / "bin" / "singularity").symlink_to("apptainer")
+    program = str(tmp_path / "bin" / "singularity")
+    assert find_conf(program) == ("", {})
+    conf = tmp_path / "etc" / "apptainer" / "apptainer.conf"
+    conf.parent.mkdir(parents=True)
+    conf.write_text("# mount sys = no\nmount home = no\nmount tmp = yes\nalways use nv = yes\n")
+
+    def told(*options: str) -> Fact:
+        argv = ["singularity", "exec", *options, "app.sif", "true"]
+        return of_command_line(argv, {}, apptainer=True, conf=find_conf(program))
+
+    value = told("--no-mount", "cwd").value
+    assert isinstance(value, dict)
+    assert value["not_mounted"] == ["cwd", "home"]
+    assert (value["nvidia"], value["rocm"]) == (True, False)
+    without = told("--no-nv").value
+    assert isinstance(without, dict)
+    assert without["nvidia"] is False
+    assert told().source == f"command line, environment, {conf}"
+
+
 def test_isolation_by_namespaces_variables_and_names() -> None:
     argv = ["singularity", "exec", "-p", "--net", "--no-mount", "tmp,home", "app.sif", "sh"]
-    value = of_command_line(argv, {"APPTAINER_CLEANENV": "true"}).value
+    value = of_command_line(argv, {"APPTAINER_CLEANENV": "true"}, apptainer=True).value
     assert isinstance(value, dict)
     assert value["namespaces"] == ["mount", "network", "pid"]
     assert (value["not_mounted"], value["cleanenv"]) == (["home", "tmp"], True)
@@ -203,7 +273,7 @@ def test_what_the_engine_says_counts_more() -> None:
     facts = {
         f.name: f for f in collect(request(facts=(given,)), END, early(request(facts=(given,))))
     }
-    assert facts["isolation"].source == "engine configuration, command line"
+    assert facts["isolation"].source == "engine configuration, command line, environment"
 
 
 def test_the_lists_of_variables_are_alike() -> None:

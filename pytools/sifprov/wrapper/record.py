@@ -13,6 +13,7 @@ from sifprov.model.environment import DEFAULT, FOR_HELPER, pick
 from sifprov.model.record import WRAPPER
 from sifprov.model.request import Bind, BoundImage, CaptureRequest, Folder, dump_request
 from sifprov.model.timestamp import from_ns
+from sifprov.runtime.conf import find_conf
 from sifprov.runtime.find import identify_once
 from sifprov.runtime.program import is_apptainer
 from sifprov.settings import load_or_default
@@ -45,7 +46,11 @@ def request_of(run: Run) -> CaptureRequest:
     binds = tuple(_bind(b) for b in prepared.binds)
     name, version = _version(prepared.line.program)
     outside = prepared.environ
-    isolation = with_names(of_command_line(prepared.typed, outside), outside)
+    program = prepared.line.program
+    asked = of_command_line(
+        prepared.typed, outside, apptainer=is_apptainer(program), conf=find_conf(program)
+    )
+    isolation = with_names(asked, outside)
     return CaptureRequest(
         captured_by=WRAPPER,
         version=VERSION,
