@@ -107,7 +107,7 @@ def command(
         write(output, text)
     else:
         click.echo(text, nl=not text.endswith("\n"), color=True)
-    return Exit.OK if trail.start.good else Exit.DIFFERS
+    return Exit.OK if trail.start.good or trail.start.foreign else Exit.DIFFERS
 
 
 def _check_alone(*, file_: str | None, script: bool, format_: str | None, as_json: bool) -> None:
