@@ -6,7 +6,9 @@ https://www.w3.org/TR/prov-n/.
 
 from __future__ import annotations
 
+import io
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -37,6 +39,23 @@ _PLACES = {
     PROV_SPECIALIZATION: "ee", PROV_MEMBERSHIP: "ee",
 }  # fmt: skip
 _ELEMENTS = {PROV_ENTITY: "e", PROV_ACTIVITY: "a", PROV_AGENT: "g"}
+
+
+_READERS: dict[str, dict[str, str]] = {
+    "prov-n": {"format": "provn", "profile": "strict"},
+    "prov-json": {"format": "json"},
+    "prov-xml": {"format": "xml"},
+    "prov-ttl": {"format": "rdf", "rdf_format": "turtle"},
+}
+
+
+def read(written: str, fmt: str) -> ProvDocument:
+    """Reads an export with the library."""
+    with warnings.catch_warnings():
+        # The library reads RDF by parts of rdflib that are on their way out.
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        stream = io.BytesIO(written.encode("utf-8"))
+        return ProvDocument.deserialize(stream, **_READERS[fmt])
 
 
 def violations(document: ProvDocument) -> list[str]:

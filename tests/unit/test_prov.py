@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import builtins
-import io
 import json
 import sys
-import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +14,7 @@ import pytest
 from prov.model import ProvDocument
 from tests.unit.graphmaker import Sample
 from tests.unit.graphs import FACTS, NAMES, SAMPLES, chain, small
-from tests.unit.provcheck import provn_errors, types, violations
+from tests.unit.provcheck import provn_errors, read, types, violations
 
 from sifprov.errors import MissingError, SifprovError
 from sifprov.export.prov import FORMATS, document, export
@@ -26,22 +24,6 @@ from sifprov.model.fact import Fact
 from sifprov.model.foreign import Foreign, Named
 from sifprov.model.graph import Activity, Graph
 from sifprov.model.record import NOT_STARTED, UNKNOWN, Replay, Run
-
-_READERS: dict[str, dict[str, str]] = {
-    "prov-n": {"format": "provn", "profile": "strict"},
-    "prov-json": {"format": "json"},
-    "prov-xml": {"format": "xml"},
-    "prov-ttl": {"format": "rdf", "rdf_format": "turtle"},
-}
-
-
-def read(written: str, fmt: str) -> ProvDocument:
-    """Reads an export with the library."""
-    with warnings.catch_warnings():
-        # The library reads RDF by parts of rdflib that are on their way out.
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        stream = io.BytesIO(written.encode("utf-8"))
-        return ProvDocument.deserialize(stream, **_READERS[fmt])
 
 
 def foreign() -> Graph:
