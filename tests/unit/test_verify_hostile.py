@@ -21,7 +21,7 @@ from sifprov.records import parse_stored
 from sifprov.render.verify import render
 from sifprov.sif import DataType, open_image
 from sifprov.sif.format import GROUP_MASK
-from sifprov.verify import BROKEN, GOOD, Check, Report, Verdict, verify
+from sifprov.verify import BROKEN, Check, Report, Verdict, verify
 from sifprov.verify.chain import check_chain
 from sifprov.verify.check import MAX_FINDINGS, Findings
 from sifprov.verify.reading import Piece
@@ -149,19 +149,19 @@ def with_loose_end(bundle: bytes) -> bytes:
 
 
 def test_objects_that_are_no_json(tmp_path: Path) -> None:
-    for number, (name, data) in enumerate((
-        (OBJECT_NAME, b"sifprov.record \xff"),
-        (OBJECT_NAME, b'"sifprov.record" ' + b"[" * 100_000),
-        (BUNDLE_NAME, b'{"schema":"sifprov.bundle/1","sizes":[999999999]}'),
-        (LINEAGE_NAME, b'{"data":"AAAA","digest":"x","schema":"sifprov.lineage/1","sizes":[1]}'),
-        (LINEAGE_NAME, b'{"schema":"sifprov.lineage/1"'),
-        ("metadata.files.json", b'{"base":null,"x":"sifprov.files/1",'),
-        ("metadata.log.json", b"\0"),
+    for number, (name, data, where) in enumerate((
+        (OBJECT_NAME, b"sifprov.record \xff", "records"),
+        (OBJECT_NAME, b'"sifprov.record" ' + b"[" * 100_000, "records"),
+        (BUNDLE_NAME, b'{"schema":"sifprov.bundle/1","sizes":[999999999]}', "records"),
+        (LINEAGE_NAME, b'{"data":"AAAA","digest":"x","schema":"sifprov.lineage/1","sizes":[1]}',
+         "lineage"),
+        (LINEAGE_NAME, b'{"schema":"sifprov.lineage/1"', "lineage"),
+        ("metadata.log.json", b"\0", "records"),
     )):  # fmt: skip
         path = make_sif(tmp_path / f"{number}.sif")
         add_object(path, data, name=name.encode(), group=2)
         report = verify(str(path))
-        assert report.verdict != GOOD, name
+        assert check(report, where).verdict is Verdict.BROKEN, (name, data[:40])
         assert harmless(report)
 
 
