@@ -182,8 +182,6 @@ class _Script:
         environment = [f"{name}={value}" for name, value in run.environment if _is_name(name)]
         prefix = ["env", *environment] if environment else []
         code = run.exit_code if run.outcome == EXITED else 128 + (run.signal or 0)
-        told = run.outcome in (EXITED, SIGNALED)
-        end = f') || [ "$?" -eq {code} ]' if told and code else ")" if told else ") || :"
         shell = Shell()
         there = shell.words([run.cwd])
         what = shell.words([*prefix, *words, image, *line.args])
@@ -191,7 +189,9 @@ class _Script:
         yield from ("    " + line for line in shell.before)
         yield f'    cd -- {there} 2>/dev/null || cd -- "$here"'
         yield "    " + what
-        yield end
+        yield ") && code=0 || code=$?"
+        if run.outcome in (EXITED, SIGNALED):
+            yield f'[ "$code" -eq {code} ] || stop "it ended with $code, and with {code} then"'
 
     def _create(self, usage: Usage) -> Iterator[str]:
         """A fresh output, before the first run that writes into it."""

@@ -9,7 +9,8 @@ from sifprov.terminal import printable
 
 # Stands for the folder that the variable `here` names. No argument of a program can hold it.
 HERE = "\0"
-_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/=:,-")
+# Without the dash: a format that begins with one is an option to printf.
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/=:,")
 
 
 class Shell:
