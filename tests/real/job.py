@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,13 @@ class Job:
 
     def path(self, name: str) -> Path:
         return self.run.folder / name
+
+    def sibling(self, name: str) -> Job:
+        """The same job in a folder of its own, with copies of both containers."""
+        made = replace(self, run=replace(self.run, folder=self.path(name)))
+        self.run(["mkdir", name]).expect()
+        self.run(["cp", "-r", "input.sif", "output.sif", "data", name]).expect()
+        return made
 
     def create(self, size: str = "1M") -> None:
         """Makes both containers as the user."""

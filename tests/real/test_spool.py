@@ -307,6 +307,8 @@ def python_of(job: Job) -> tuple[list[str], dict[str, str]]:
     return [python[1], "-c"], ({"PYTHONPATH": str(library)} if library.is_dir() else {})
 
 
+# It takes half a minute, and root waits for a lock as everybody does.
+@pytest.mark.not_for(user="root")
 def test_a_container_that_somebody_else_writes_into(job: Job) -> None:
     """Longer than a run waits for it; `sifprov sign` may ask for a passphrase meanwhile."""
     argv, env = python_of(job)

@@ -204,6 +204,8 @@ def test_a_link_in_a_container_is_refused_before_the_start(wrap_job: WrapJob) ->
     assert "sifprov: hint: " in done.stderr
 
 
+# It takes long, and locks are root's as everybody's.
+@pytest.mark.not_for(user="root")
 def test_32_runs_at_once_share_an_input(wrap_job: WrapJob) -> None:
     count = 32
     for number in range(count):

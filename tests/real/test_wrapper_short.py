@@ -37,6 +37,8 @@ def test_a_missing_result_is_made_and_trimmed(wrap_job: WrapJob) -> None:
     assert len(wrap_job.records("new.sif")) == 2
 
 
+# It takes long, and is no matter of rights.
+@pytest.mark.not_for(user="root")
 def test_there_is_room_for_the_run_and_size_says_how_much(wrap_job: WrapJob) -> None:
     write = "head -c 50000000 /dev/urandom > /Outputs/noise"
     small = wrap_job.run(

@@ -243,6 +243,8 @@ def test_a_killed_runtime_is_not_taken_for_a_killed_application(wrap_job: WrapJo
             assert run["outcome"] in ("unknown", "signaled")
 
 
+# It takes long, and is no matter of rights.
+@pytest.mark.not_for(user="root")
 def test_an_interrupt_while_the_record_is_written_loses_nothing(wrap_job: WrapJob) -> None:
     # Much to hash: the recorder still works when the second interrupt comes.
     wrap_job.cli(
