@@ -18,6 +18,8 @@ from tests.real.test_sign import signer as signer
 from tests.unit.sifs import add, make_sif, renumber, run_record
 
 
+# It takes long, and is no matter of rights.
+@pytest.mark.not_for(user="root")
 def test_a_table_full_of_signed_objects(signer: Signer) -> None:
     """It grows when told, and the runtime's `verify` holds for every group, old and new."""
     for _ in range(41):
