@@ -83,20 +83,24 @@ func names(environ []string) []string {
 	return out[:min(len(out), maxNames)]
 }
 
-// recorded is set for a run that is recorded. seenMounts is read only when postStarted is set,
+// recorded is set for a run that is recorded. What was seen is read only when postStarted is set,
 // which comes after it.
 var (
 	recorded   atomic.Bool
 	seenMounts []byte
+	seenCgroup []byte
 )
 
-// lookAtContainer keeps the mount table of the container's process: what is really bound, where.
-// It is lost with the process, so it is read here, in the runtime's own thread, by one read.
+// lookAtContainer keeps the mount table of the container's process: what is really bound, where;
+// and its control group. They are lost with the process, so they are read here, in the runtime's
+// own thread, by one read each.
 func lookAtContainer(pid int) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/mountinfo")
+	proc := "/proc/" + strconv.Itoa(pid)
+	data, err := os.ReadFile(proc + "/mountinfo")
 	if err == nil && len(data) <= maxMounts {
 		seenMounts = data
 	}
+	seenCgroup, _ = os.ReadFile(proc + "/cgroup")
 }
 
 // mountsSeen returns what lookAtContainer has kept, nil when it came too late or not yet.
@@ -105,6 +109,15 @@ func mountsSeen() []byte {
 		return nil
 	}
 	return seenMounts
+}
+
+// ofGroup returns what the container's own control group has used, nil for none or not yet seen.
+func ofGroup() map[string]any {
+	if !postStarted.Load() {
+		return nil
+	}
+	own, _ := os.ReadFile("/proc/self/cgroup")
+	return cgroupUsed(seenCgroup, own, cgroupRoot)
 }
 
 // ioCounters reads what the kernel counted of an ended process that was not reaped yet.
@@ -117,8 +130,9 @@ func ioCounters(pid int, rec *recorder) []byte {
 }
 
 // used returns what the container's process and the children that it waited for have used.
-// io is the process's file /proc/PID/io, read before it was reaped.
-func used(usage syscall.Rusage, io []byte) fact {
+// io is the process's file /proc/PID/io, read before it was reaped; group what its control group
+// has used.
+func used(usage syscall.Rusage, io []byte, group map[string]any) fact {
 	value := map[string]any{
 		"scope":               "container",
 		"user_us":             microseconds(usage.Utime),
@@ -136,6 +150,10 @@ func used(usage syscall.Rusage, io []byte) fact {
 			value[name] = n
 			source = "wait4, /proc/PID/io"
 		}
+	}
+	if group != nil {
+		value["cgroup"] = group
+		source += ", cgroup"
 	}
 	return fact{Source: source, Value: value}
 }

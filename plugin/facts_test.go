@@ -59,15 +59,20 @@ func TestUsed(t *testing.T) {
 	usage := syscall.Rusage{
 		Utime: syscall.Timeval{Sec: 2, Usec: 5}, Stime: syscall.Timeval{Usec: 7}, Maxrss: 3, Inblock: 4, Oublock: 5,
 	}
-	got := used(usage, nil)
+	got := used(usage, nil, nil)
 	if got.Source != "wait4" || got.Value["user_us"] != int64(2_000_005) || got.Value["system_us"] != int64(7) ||
 		got.Value["peak_memory_bytes"] != int64(3072) || got.Value["storage_write_bytes"] != int64(2560) {
 		t.Errorf("%+v", got)
 	}
 	io := "rchar: 10\nwchar: 20\nsyscr: 1\nsyscw: 1\nread_bytes: 30\nwrite_bytes: 40\ncancelled_write_bytes: 0\n"
-	got = used(usage, []byte(io))
+	got = used(usage, []byte(io), nil)
 	if got.Value["read_bytes"] != int64(10) || got.Value["write_bytes"] != int64(20) ||
 		got.Value["storage_read_bytes"] != int64(30) || got.Value["storage_write_bytes"] != int64(40) {
+		t.Errorf("%+v", got)
+	}
+	group := map[string]any{"peak_memory_bytes": int64(1)}
+	got = used(usage, nil, group)
+	if got.Source != "wait4, cgroup" || !reflect.DeepEqual(got.Value["cgroup"], group) {
 		t.Errorf("%+v", got)
 	}
 	for _, bad := range []string{"rchar: x", "rchar: -1", "rchar: 99999999999999999999", "xrchar: 1"} {
@@ -78,10 +83,19 @@ func TestUsed(t *testing.T) {
 }
 
 func TestTheMountsOfAProcessAreKept(t *testing.T) {
-	defer func() { seenMounts = nil }()
+	defer func() { seenMounts, seenCgroup = nil, nil }()
 	lookAtContainer(os.Getpid())
+	if len(seenCgroup) == 0 {
+		t.Error("no control group")
+	}
 	if !strings.Contains(string(seenMounts), " / ") {
 		t.Errorf("%q", seenMounts)
+	}
+	// The group is the test's own.
+	postStarted.Store(true)
+	defer postStarted.Store(false)
+	if got := ofGroup(); got != nil {
+		t.Errorf("%v", got)
 	}
 	seenMounts = nil
 	lookAtContainer(1 << 30) // nobody
@@ -98,7 +112,7 @@ func TestTheEndTellsOfTheProcess(t *testing.T) {
 	var usage syscall.Rusage
 	_, err := syscall.Wait4(pid, &status, 0, &usage)
 	must(t, err)
-	value := used(usage, io).Value
+	value := used(usage, io, nil).Value
 	if value["peak_memory_bytes"].(int64) < 1<<20 || value["read_bytes"] == nil {
 		t.Errorf("%+v", value)
 	}

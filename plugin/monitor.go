@@ -70,7 +70,7 @@ func monitor(pid int, signals chan os.Signal, propagate bool, rec *recorder) (sy
 				now := time.Now()
 				end := newEnd(status, wasStarted(status, executed, known), now)
 				end.Mounts = mountsSeen()
-				end.Facts = map[string]fact{"resources": used(usage, io)}
+				end.Facts = map[string]fact{"resources": used(usage, io, ofGroup())}
 				rec.finish(end, wide)
 			}
 			return status, nil
