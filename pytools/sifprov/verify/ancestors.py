@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from sifprov.carrier import Carrier
 from sifprov.changes import CHANGED, standing
 from sifprov.errors import SifprovError
-from sifprov.frozen import dataclass
+from sifprov.frozen import dataclass, replace
 from sifprov.locate import digest_now
 from sifprov.model.container import APPLICATION, FOLDER, OUTPUT, PROVISIONAL, Container
 from sifprov.model.record import Record
 from sifprov.verify.check import Check, Findings
 from sifprov.verify.content import Step, Told, named_changes, read_tree, told, unreadable
+from sifprov.verify.finding import embedded_in
 
 # Hostile records may name containers without end.
 MAX_USED = 10_000
@@ -149,7 +150,8 @@ class Ancestors:
             return True
         found.broken(f"{who}its content is {digest}, not the recorded {wanted.digest}")
         if wanted.role != APPLICATION and newest and newest.about.digest == wanted.digest:
-            for text in named_changes(newest, carrier, read_tree(carrier, None)):
+            whole = replace(carrier, embedded=embedded_in(carrier))
+            for text in named_changes(newest, whole, read_tree(carrier, None)):
                 found.broken(f"{who}{text}")
         return True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import BinaryIO
 
 from sifprov.embedded import lineage_objects, read_lineage
@@ -14,6 +14,7 @@ from sifprov.model.files import by_key, key_of, load
 from sifprov.model.log import Log
 from sifprov.model.record import Record
 from sifprov.sif import Image, read_object
+from sifprov.terminal import counted
 from sifprov.verify.check import Check, Findings, Verdict
 from sifprov.verify.reading import check_packed
 
@@ -62,27 +63,46 @@ def check_lineage_objects(file: BinaryIO, image: Image, found: Findings) -> None
 
 
 def check_lineage(
+    embedded: Mapping[str, bytes],
     documents: Mapping[str, bytes],
     records: Mapping[str, Record],
+    own: Iterable[Record],
     found: Findings,
 ) -> Check:
-    """Embedded documents against what the records name: `records` are all that can be reached from
-    the container's own ones by digests."""
+    """What is `embedded` against what the records name.
+
+    `records` are all that can be reached by digests from the container's `own` ones, `documents`
+    all that are embedded here or in a container that was found.
+    """
     lists = by_key(documents.values())
     wanted = dict(_lists(records.values()))
-    for digest, record in wanted.items():
+    for digest, record in _lists(own):
         if digest not in lists:
             found.missing(f"the list of files {digest}, which record {record.id} names")
-            continue
+    for digest, record in wanted.items():
         try:
-            load(digest, lists)
+            if digest in lists:
+                load(digest, lists)
         except RecordError as error:
             found.broken(f"the list of files {digest}, which record {record.id} names: {error}")
     for digest, name in _unknown(records):
         found.missing(f"the record {digest}, which {name} carried, is neither embedded nor found")
+    _check_unnamed(embedded, records, wanted.keys(), lists, found)
+    count = sum(1 for d in embedded if d in records)
+    text = f"{counted(count, 'record')} of ancestors embedded" if count else "none is embedded"
+    return found.check(f"{text}, {counted(len(wanted), 'list')} of files" if wanted else text)
+
+
+def _check_unnamed(
+    embedded: Mapping[str, bytes],
+    records: Mapping[str, Record],
+    wanted: Set[str],
+    lists: Mapping[str, bytes],
+    found: Findings,
+) -> None:
     bases = {key[1] for d in wanted if d in lists and (key := key_of(lists[d]))}
     lost = bool(found.texts(Verdict.MISSING))
-    for digest, data in documents.items():
+    for digest, data in embedded.items():
         key = key_of(data)
         if digest in records or (key and (key[0] in wanted or key[0] in bases)):
             continue
@@ -91,9 +111,6 @@ def check_lineage(
         else:
             # What a record names is written before it, so a crash may leave it alone.
             found.good(f"{digest} is embedded and named by no record")
-    embedded = sum(1 for d in documents if d in records)
-    text = f"{embedded} records of ancestors embedded" if embedded else "none is embedded"
-    return found.check(f"{text}, {len(wanted)} lists of files" if wanted else text)
 
 
 def _lists(records: Iterable[Record]) -> Iterator[tuple[str, Record]]:

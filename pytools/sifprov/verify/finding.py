@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from uuid import UUID
 
@@ -63,7 +63,7 @@ class Finder:
         if key not in self._read:
             self._read[key] = None
             with suppress(FileError):
-                carrier = read_carrier(path, self._others)
+                carrier = read_carrier(path, self._others, embedded=False)
                 self._read[key] = carrier
                 self._digests[key] = frozenset(s.digest for s in carrier.records)
         return self._read[key]
@@ -85,6 +85,14 @@ class Finder:
                 for uuid in _originals(path):
                     self._sealed.setdefault(uuid, []).append(path)
         return self._sealed
+
+
+def embedded_in(carrier: Carrier) -> Mapping[str, bytes]:
+    """Returns what a container that was found embeds; nothing where it is gone."""
+    if not carrier.identity.reason:
+        with suppress(FileError):
+            return read_carrier(carrier.identity.path).embedded
+    return {}
 
 
 def _files(folder: str, search: Iterable[str]) -> Iterator[str]:
@@ -121,7 +129,7 @@ def _originals(path: str) -> Iterator[UUID]:
     """The containers that a sealed one says it was made of (docs/formats.md, Sealed containers):
     only a reason to look at its content."""
     try:
-        carrier = read_carrier(path)
+        carrier = read_carrier(path, embedded=False)
     except FileError:
         return
     its = {carrier.identity.uuid}

@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable
 from uuid import UUID
 
-from sifprov.carrier import Carrier, elsewhere, read_carrier
+from sifprov.carrier import Carrier, elsewhere, embedded_elsewhere, read_carrier
 from sifprov.digestcache import DigestCache
 from sifprov.errors import Exit
 from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.model.container import APPLICATION, FOLDER, Container
-from sifprov.placement import CONTAINER, METADATA
+from sifprov.placement import CONTAINER, METADATA, SIDECAR
 from sifprov.runtime.find import find_runtime
 from sifprov.settings import load as load_settings
 from sifprov.sidecar import EXTENSION, beside
@@ -23,7 +23,7 @@ from sifprov.verify.ancestors import Ancestors, Used, used
 from sifprov.verify.check import Check, Findings, Verdict
 from sifprov.verify.content import Step, check_content, compare_with, told
 from sifprov.verify.documents import check_lineage
-from sifprov.verify.finding import Finder
+from sifprov.verify.finding import Finder, embedded_in
 from sifprov.verify.signed import Ask, ask_runtime, check_signatures
 from sifprov.verify.structure import Structure
 
@@ -113,11 +113,12 @@ class _Verification:
         if looked and not looked.is_readable:
             return Report(self._path, None, self._options.full, looked.checks)
         others = elsewhere(self._options.metadata)
-        start = read_carrier(self._path, others, embedded=True)
+        start = read_carrier(self._path, others)
         others = {**others, **start.as_elsewhere()}
         folder = os.path.dirname(os.path.abspath(self._path))
         finder = Finder(folder, self._options.search, others)
-        walk = Walk(start, finder.find)
+        walk = Walk(start, finder.find, embedded_in)
+        walk.take_embedded(embedded_elsewhere(self._options.metadata).documents)
         walk.run()
         checks = [*self._own(start, looked), self._content(start, finder), _lineage(start, walk)]
         checks += self._ancestors(used(walk.records.values(), finder.find), walk)
@@ -140,7 +141,10 @@ class _Verification:
         if start.records:
             return checks
         found = Findings("records")
-        found.missing("it carries no record")
+        if start.foreign:
+            found.missing("only what another program recorded, without digests")
+        else:
+            found.missing("it carries no record")
         none = found.check("")
         return [none if c.name == "records" and c.verdict is Verdict.GOOD else c for c in checks]
 
@@ -204,9 +208,11 @@ class _Verification:
 
 def _lineage(start: Carrier, walk: Walk) -> Check:
     found = Findings("lineage")
-    what = "line" if start.kind in (FOLDER, "sidecar") else "object"
+    what = "line" if start.kind in (FOLDER, SIDECAR) else "object"
     for number, text in start.embedded_errors:
         found.broken(f"{what} {number}: {text}")
-    for text in walk.problems:
+    # The first of them are these.
+    for text in walk.problems[len(start.embedded_errors) :]:
         (found.missing if text.startswith("more than") else found.broken)(text)
-    return check_lineage(start.embedded, walk.records, found)
+    own = [record for _, record in start.good]
+    return check_lineage(start.embedded, walk.documents, walk.records, own, found)
