@@ -49,6 +49,18 @@ def _picture(name: str) -> Callable[[Trail, Style], str]:
     return text
 
 
+def _page(trail: Trail, style: Style) -> str:
+    from sifprov.render.html import render
+
+    return render(build(trail), trail.documents)
+
+
+def _graphviz(trail: Trail, style: Style) -> str:
+    from sifprov.render.dot import render_svg
+
+    return render_svg(build(trail))
+
+
 def _prov(name: str) -> Callable[[Trail, Style], str]:
     def text(trail: Trail, style: Style) -> str:
         from sifprov.export.prov import export
@@ -85,7 +97,9 @@ def script_text(trail: Trail) -> str:
 FORMATS: Mapping[str, Callable[[Trail, Style], str]] = {
     TREE: _tree,
     "json": _json,
-    **{name: _picture(name) for name in ("dot", "mermaid", "svg", "html")},
+    **{name: _picture(name) for name in ("dot", "mermaid", "svg")},
+    "svg-graphviz": _graphviz,
+    "html": _page,
     **{name: _prov(name) for name in ("prov-n", "prov-json", "prov-xml", "prov-ttl")},
 }
 # What the name of a file says, the longer endings first.

@@ -19,10 +19,12 @@ from tests.unit.graphs import SAMPLES, fan_in, hostile_names, partly_missing, sm
 from sifprov.frozen import replace
 from sifprov.model.container import Container
 from sifprov.model.fact import Fact
-from sifprov.model.files import Files
+from sifprov.model.files import Files, store
 from sifprov.model.graph import Graph
+from sifprov.model.manifest import Manifest
 from sifprov.render import html
 from sifprov.render.detail import of_activity, of_entity
+from sifprov.render.filerows import FileLists
 from sifprov.terminal import printable
 
 PAGE = Path(html.__file__).with_name("page")
@@ -224,3 +226,26 @@ def test_an_empty_graph_is_a_page() -> None:
 
 def test_the_same_graph_is_the_same_page() -> None:
     assert html.render(hostile_names()) == html.render(hostile_names())
+
+
+def test_long_lists_are_read_from_what_is_embedded() -> None:
+    line = b"f 644 6 5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03 out/%d"
+    manifest = Manifest.from_lines([b"d 755 - - out", *sorted(line % i for i in range(499))])
+    graph = small()
+    key = graph.targets[0]
+    end = graph.entities[key]
+    files = Files(count=500, digest=manifest.digest)
+    listed = replace(end, container=replace(end.container, files=files))
+    graph = replace(graph, entities={**graph.entities, key: listed})
+    rows = FileLists({"x": store(manifest).to_bytes()}).rows(files)
+    assert rows[1] == ["out/0", "f 644  6 B  5891b5b522d5df08", "code"]
+    assert rows[-1] == ["…", "100 more"] and len(rows) == 401
+    page = html.render(graph, {"x": store(manifest).to_bytes()})
+    assert "out/0" in page
+    assert "out/0" not in html.render(graph)
+
+
+def test_a_list_that_is_broken_is_none() -> None:
+    files = Files(count=1, digest="sha256:" + "1" * 64)
+    broken = {"x": b'{"digest":"' + (files.digest or "").encode() + b'"}'}
+    assert FileLists(broken).rows(files)[0] == ["files", "1, in a list of their own"]

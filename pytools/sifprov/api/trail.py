@@ -41,8 +41,9 @@ class Trail:
 
     def export(self, format: str) -> str:  # noqa: A002
         """Returns the trail in a format of `sifprov trail --format`: `tree`, `json`, `dot`,
-        `mermaid`, `svg`, `html`, `prov-n`, `prov-json`, `prov-xml`, `prov-ttl`. Raises
-        MissingError where a library that it needs is not installed."""
+        `mermaid`, `svg`, `svg-graphviz`, `html`, `prov-n`, `prov-json`, `prov-xml`, `prov-ttl`.
+        Raises
+        MissingError where a library or program that it needs is not installed."""
         from sifprov.errors import SifprovError
         from sifprov.trailformats import FORMATS, Style
 

@@ -13,18 +13,16 @@ from typing import TypeAlias
 
 from sifprov.model.canonical import Json
 from sifprov.model.container import MARKS, PROVISIONAL, Container
-from sifprov.model.files import Files
 from sifprov.model.graph import EMBEDDED, FOUND, MISSING, Activity, Entity
-from sifprov.model.manifest import parse_line
 from sifprov.model.record import Record, Run
 from sifprov.render.clock import local_time
+from sifprov.render.filerows import FileLists, Row
 from sifprov.render.scene import FLAGS, clip, ended
 from sifprov.terminal import command, printable, size
 
-Row: TypeAlias = list[str]
 Section: TypeAlias = tuple[str, list[Row]]
 
-_MAX_TEXT, _MAX_ROWS = 4000, 400
+_MAX_TEXT, _MAX_ROWS = 4000, 500
 _KINDS = {"data": "data container", "application": "application container", "folder": "folder"}
 _STANDING = {
     FOUND: "found, with the records that it carried then",
@@ -33,8 +31,9 @@ _STANDING = {
 }
 
 
-def of_entity(entity: Entity) -> list[Section]:
-    """Returns the sections about a container as it stood."""
+def of_entity(entity: Entity, lists: FileLists | None = None) -> list[Section]:
+    """Returns the sections about a container as it stood; `lists` tells of its files."""
+    lists = lists or FileLists()
     c = entity.container
     rows = [
         ["kind", _KINDS.get(entity.kind, entity.kind)],
@@ -49,11 +48,14 @@ def of_entity(entity: Entity) -> list[Section]:
         *_time("modified", c.modified),
         *([["newest record then", entity.record, "code"]] if entity.record else []),
     ]
-    return _filled([("Container", rows), ("Files", _files(c.files))])
+    return _filled([("Container", rows), ("Files", lists.rows(c.files))])
 
 
-def of_activity(activity: Activity, ids: Mapping[str, str]) -> list[Section]:
+def of_activity(
+    activity: Activity, ids: Mapping[str, str], lists: FileLists | None = None
+) -> list[Section]:
     """Returns the sections about a run or a making; `ids` are those of the containers by key."""
+    lists = lists or FileLists()
     sections: list[Section] = []
     record, run = activity.record, activity.run
     if run:
@@ -62,7 +64,7 @@ def of_activity(activity: Activity, ids: Mapping[str, str]) -> list[Section]:
         origin = record.origin
         rows = [*_text("made from", origin.source), ["content", origin.digest, "code"]]
         sections.append(("Making", [*rows, *_time("made", record.recorded)]))
-        sections.append(("Files", _files(origin.files)))
+        sections.append(("Files", lists.rows(origin.files)))
     if activity.foreign:
         foreign = activity.foreign
         rows = [
@@ -127,27 +129,6 @@ def _content(container: Container) -> list[Row]:
     if container.digest:
         return [["content", container.digest, "code"]]
     return [["content", "not known: " + printable(clip(container.reason or "", _MAX_TEXT))]]
-
-
-def _files(files: Files | None) -> list[Row]:
-    if files is None:
-        return []
-    if files.lines is None:
-        what = f"{files.count:,}, in a list of their own" if files.digest else "not listed"
-        rows = [["files", what], *_text("because", files.reason)]
-        return [*rows, *([["list", files.digest, "code"]] if files.digest else [])]
-    rows = []
-    for line in files.lines:
-        entry = parse_line(line)
-        name = entry.path if entry else line
-        told = "a line that tells of no file"
-        if entry:
-            mode = "" if entry.mode is None else f" {entry.mode:o}"
-            length = "" if entry.size is None else f"  {size(entry.size)}"
-            told = f"{entry.kind}{mode}{length}  {entry.value[:16]}"
-        shown = printable(clip(name.decode("utf-8", "surrogateescape"), _MAX_TEXT))
-        rows.append([shown, printable(told), "code"])
-    return rows
 
 
 def _words(records: Iterable[Record]) -> Iterator[Row]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from sifprov.model.graph import Graph
 from sifprov.render.cards import ICONS, Card, card
 from sifprov.render.detail import Section, of_activity, of_entity
+from sifprov.render.filerows import FileLists
 from sifprov.render.fold import folded
 from sifprov.render.layout import FAR, MOST_IN_ONE, PER_ROW
 from sifprov.render.scene import FLAGS, REVISION, TARGET, Box, Scene, scene
@@ -31,11 +32,11 @@ SCRIPTS = (
 )  # fmt: skip
 
 
-def render(graph: Graph) -> str:
-    """Returns the page."""
+def render(graph: Graph, documents: Mapping[str, bytes] | None = None) -> str:
+    """Returns the page. `documents` are what the containers embed, lists of files among it."""
     whole = scene(graph)
     script, style = _script(), _style()
-    about = _details(graph, whole)
+    about = _details(graph, whole, FileLists(documents))
     policy = (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}';"
         " img-src data:; base-uri 'none'; form-action 'none'"
@@ -89,11 +90,14 @@ def _json(value: object) -> str:
     return text
 
 
-def _details(graph: Graph, whole: Scene) -> dict[str, list[Section]]:
+def _details(graph: Graph, whole: Scene, lists: FileLists) -> dict[str, list[Section]]:
     ids = {box.key: id_ for id_, box in whole.boxes.items() if not box.is_activity}
     by_key = {(box.is_activity, box.key): id_ for id_, box in whole.boxes.items()}
-    found = {by_key[False, key]: of_entity(e) for key, e in graph.entities.items()}
-    found |= {by_key[True, key]: of_activity(a, ids) for key, a in graph.activities.items()}
+    # Where there is no room for all lists, those of the results and of what came last count most.
+    order = dict.fromkeys([*graph.targets, *reversed(list(graph.entities))])
+    found = {by_key[False, key]: of_entity(graph.entities[key], lists) for key in order}
+    for key, activity in reversed(list(graph.activities.items())):
+        found[by_key[True, key]] = of_activity(activity, ids, lists)
     return found
 
 
