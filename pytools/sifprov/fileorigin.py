@@ -22,7 +22,7 @@ from sifprov.manifests import Listed, listed, stated
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.model.container import CHANGED_OUTSIDE, Container
 from sifprov.model.files import by_key
-from sifprov.model.graph import Activity, Entity, Graph
+from sifprov.model.graph import MISSING, Activity, Entity, Graph
 from sifprov.model.record import ORIGIN, Origin, Record
 from sifprov.trail import Trail
 
@@ -176,7 +176,7 @@ def _states(trail: Trail, graph: Graph, key: str) -> Iterator[_State]:
 
 
 def _why_not(entity: Entity) -> str:
-    if entity.problem:
+    if entity.problem and entity.standing != MISSING:
         return f"{entity.name}: {entity.problem}"
     return f"the record {entity.record or 'of ' + entity.name} is not at hand"
 
