@@ -8,7 +8,7 @@ times, not n times, and keeps few bundles.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO
 
 from sifprov.bundle import MAX_BYTES, MAX_OBJECT, MAX_RECORDS, pack, unpack
@@ -99,9 +99,22 @@ def _plan(
     keep = next((d for d in chosen if can_keep(image.header, d)), None)
     if keep is None or len(chosen) <= slots:
         return None
-    # A crash between the steps of an earlier merge leaves records that stand in a bundle too.
-    unique = {
-        record_digest(r): r for d in sorted(chosen, key=lambda d: d.offset) for r in chosen[d]
-    }
     freed = tuple(d for d in chosen if d != keep)
-    return Merge(keep, freed, kind.name.encode("ascii"), kind.pack(list(unique.values())))
+    return Merge(keep, freed, kind.name.encode("ascii"), kind.pack(_each_once(chosen)))
+
+
+def _each_once(chosen: Mapping[Descriptor, Sequence[bytes]]) -> list[bytes]:
+    """Returns the documents in their order.
+
+    A crash between the steps of an earlier merge leaves objects all of which stands in its result
+    too, which is behind them in the file: they have no say in the order.
+    """
+    held: set[str] = set()
+    needed = []
+    for item in sorted(chosen, key=lambda d: -len(chosen[d])):
+        digests = set(map(record_digest, chosen[item]))
+        if not digests <= held:
+            needed.append(item)
+        held |= digests
+    ordered = sorted(needed, key=lambda d: d.offset)
+    return list({record_digest(r): r for d in ordered for r in chosen[d]}.values())
