@@ -67,11 +67,11 @@ def test_a_bundle_of_many_broken_records(tmp_path: Path) -> None:
 
 
 def test_forks_and_starts_without_end() -> None:
-    """Ten thousand records that all go on behind the first, or begin a chain."""
+    """Thousands of records that all go on behind the first, or begin a chain."""
     first = run_record().to_bytes()
     for previous in (record_digest(first), None):
         pieces = [Piece(parse_stored(1, 1, first), True)]
-        for _ in range(10_000):
+        for _ in range(3_000):
             record = replace(run_record(), id=uuid4(), previous=previous)
             stored = parse_stored(1, 1, b"x")
             data = record.to_bytes()
@@ -80,7 +80,8 @@ def test_forks_and_starts_without_end() -> None:
         began = time.monotonic()
         check_chain(pieces, OUT, found)
         assert time.monotonic() - began < 5
-        assert found.check("").verdict is Verdict.BROKEN
+        what = "3000 records go on behind" if previous else "3001 records are the first"
+        assert found.texts(Verdict.BROKEN)[0].startswith(what)
 
 
 def test_a_long_chain_is_quick(tmp_path: Path) -> None:
