@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -14,6 +18,7 @@ from sifprov.render.scene import FLAGS
 from sifprov.render.svg import render
 from sifprov.terminal import printable
 
+ROOT = Path(__file__).parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
 _ELEMENTS = {"svg", "title", "desc", "style", "defs", "marker", "path", "rect", "text", "g"}
 
@@ -90,3 +95,16 @@ def test_texts_are_cut_to_their_room(text: str, middle: bool) -> None:
         assert cut == text or "…" in cut
         if middle and "…" in cut:
             assert text.endswith(cut.partition("…")[2])
+
+
+def test_the_picture_in_the_documentation_is_what_its_command_draws() -> None:
+    command = [sys.executable, "-m", "tests.unit.example_picture"]
+    drawn = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "TZ": "UTC"},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert drawn.stdout.decode() == (ROOT / "docs" / "trail.svg").read_text(encoding="utf-8")
