@@ -126,6 +126,13 @@ def gnuplot_sif() -> str:
 
 
 @pytest.fixture(scope="session")
+def scenario_apps(gnuplot_sif: str) -> None:
+    """The application containers of all scenarios, which their scripts find in the cache."""
+    for definition in ("soil/kknn.def", "soil/forest.def", "pipeline/prepare.def"):
+        tool("build-app", f"scenarios/{definition}")
+
+
+@pytest.fixture(scope="session")
 def shared_folder() -> Iterator[Path]:
     """A folder that every user can reach; pytest's own are its owner's alone."""
     with tempfile.TemporaryDirectory(prefix="sifprov-test-") as name:

@@ -1,0 +1,31 @@
+#!/usr/bin/Rscript --vanilla
+# Predicts by a random forest: forest TRAIN.csv EVAL.csv OUTPUT.csv
+# and draws the prediction, as OUTPUT.png.
+# The last column of TRAIN is the target, the others are what EVAL has too.
+suppressMessages(library(randomForest))
+paths <- commandArgs(trailingOnly = TRUE)
+known <- read.csv(paths[1])
+points <- read.csv(paths[2])
+target <- ncol(known)
+set.seed(1)
+model <- randomForest(known[, -target], known[, target], ntree = 2000)
+found <- predict(model, points)
+rows <- data.frame(
+    lat = sprintf("%.12f", points$lat),
+    lon = sprintf("%.12f", points$lon),
+    soil_moisture = sprintf("%.12f", found)
+)
+write.csv(rows, paths[3], row.names = FALSE, quote = FALSE)
+png(sub("csv$", "png", paths[3]), 900, 700, type = "cairo")
+shade <- cut(found, seq(0.12, 0.32, length.out = 101), labels = FALSE)
+plot(
+    points$lon, points$lat, col = hcl.colors(100, "BrBG")[shade], pch = 15, cex = 0.55,
+    asp = 1.33, xlab = "degrees east", ylab = "degrees north",
+    main = "Soil moisture of a synthetic region: random forest"
+)
+points(known$lon, known$lat, pch = 1, cex = 1.3)
+legend("topright", c("a point of the training data", "0.12", "0.22", "0.32 m³/m³"), bg = "white",
+    pch = c(1, 15, 15, 15), col = c("black", hcl.colors(100, "BrBG")[c(1, 50, 100)])
+)
+invisible(dev.off())
+cat(sprintf("%d points, mean %.4f\n", length(found), mean(found)))
