@@ -41,6 +41,12 @@ app: runtime ## build the application containers, once
 	@tools/build-app scenarios/gnuplot-single/gnuplot.def
 	@tools/build-app tests/real/busybox.def
 
+.PHONY: scenario-apps
+scenario-apps: app ## build those of all scenarios, once
+	@tools/build-app scenarios/soil/kknn.def
+	@tools/build-app scenarios/soil/forest.def
+	@tools/build-app scenarios/pipeline/prepare.def
+
 .PHONY: plugin
 plugin: runtime ## install the plugin into the runtime (root)
 	$(call step,plugin)
@@ -78,7 +84,7 @@ unit: setup ## tests that need no runtime
 	@$(BIN)/pytest -m 'not real' --ignore tests/real
 
 .PHONY: real
-real: app runtime-apptainer ## tests that drive the real runtime, as root and as an ordinary user
+real: scenario-apps runtime-apptainer ## tests that drive the real runtime, as root and as an ordinary user
 	$(call step,pytest (real))
 	@$(BIN)/pytest -m real
 
@@ -99,7 +105,7 @@ on-both:
 	@$(BIN)/pytest -m alone tests/real
 
 .PHONY: test
-test: app runtime-apptainer ## all of it
+test: scenario-apps runtime-apptainer ## all of it
 	$(call step,two rows of checks side by side)
 	@failed=; \
 	tools/side-by-side '$(MAKE) -k check go-test on-apptainer unit' '$(MAKE) on-singularity' || failed=1; \
