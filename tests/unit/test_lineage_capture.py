@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import BinaryIO
@@ -31,7 +33,7 @@ from sifprov.annotate import annotate
 from sifprov.capture import lineage, shelf
 from sifprov.capture.lineage import Source, gather
 from sifprov.content import Deadline
-from sifprov.embedded import Lineage, pack_lineage, read_documents
+from sifprov.embedded import Lineage, lineage_objects, pack_lineage, read_documents
 from sifprov.frozen import replace
 from sifprov.listing import make_tree, plain_entry
 from sifprov.model.annotation import make as make_annotation
@@ -434,3 +436,48 @@ def test_what_came_meanwhile_is_seen(tmp_path: Path) -> None:
     assert set(embedded(out).documents) == digests(first, second)
     sizes = [len(d) for d in embedded(out).documents.values()]
     assert len(sizes) == 2
+
+
+APPENDER = """
+import sys
+from pathlib import Path
+from sifprov import capture
+from sifprov.content import Deadline
+from tests.unit.chains import begin, end, request
+out, *inputs = map(Path, sys.argv[1:])
+started = begin(request(tuple(inputs), (out,)))
+print("ready", flush=True)
+sys.stdin.readline()
+(written,) = capture.finish(started, end(), Deadline()).written
+assert written.digest, written.spooled
+"""
+
+
+def test_many_runs_into_one_output_at_once(tmp_path: Path) -> None:
+    """Each had prepared its lineage before any of them wrote; each document is there once."""
+    inputs = [source(tmp_path / f"{n}.sif") for n in range(8)]
+    out = data(tmp_path / "out.sif")
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", APPENDER, out, *inputs[n : n + 3]],
+            cwd=Path(__file__).parents[2], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for n in range(6)
+    ]  # fmt: skip
+    try:
+        for process in running:
+            assert process.stdout and process.stdout.readline() == "ready\n"
+        for process in running:
+            assert process.stdin
+            process.stdin.write("\n")
+            process.stdin.flush()
+    finally:
+        for process in running:
+            _, err = process.communicate(timeout=60)
+            assert process.returncode == 0, err
+    assert len(own(out)) == 6 and set(embedded(out).documents) == digests(*inputs)
+    assert names(out).count(RECORD) == 6
+    with open_image(str(out)) as (file, image):
+        several = [read_documents(file, d) for d in lineage_objects(image)]
+    assert sum(map(len, several)) == 8
