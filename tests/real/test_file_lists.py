@@ -8,6 +8,8 @@ import hashlib
 import json
 from typing import Any
 
+import pytest
+
 from tests.real.job import Job
 from tests.real.wrapjob import WrapJob
 
@@ -98,9 +100,12 @@ def check(job: Job) -> None:
     assert found.stdout == "/Inputs\n/Inputs/data.txt\n"
 
 
+# It takes long, and is no matter of rights.
+@pytest.mark.not_for(user="root")
 def test_by_the_plugin(either: Job) -> None:
     check(either)
 
 
+@pytest.mark.not_for(user="root")
 def test_by_the_wrapper(wrap_job: WrapJob) -> None:
     check(wrap_job)
