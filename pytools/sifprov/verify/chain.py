@@ -52,8 +52,6 @@ def check_chain(pieces: Sequence[Piece], container: UUID | None, found: Findings
             found.broken(f"{len(several)} records go on behind {previous}: the chain has a fork")
     if len(starts) > 1:
         found.broken(f"{len(starts)} records are the first of the chain")
-    elif once and not starts:
-        found.broken("no record is the first of the chain")
     order = _followed(starts[:1], behind)
     _check_places(pieces, {p.digest: n for n, p in enumerate(order)}, found)
     if container and order:
