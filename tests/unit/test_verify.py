@@ -268,7 +268,14 @@ def test_records_in_a_metadata_container(site: Site) -> None:
     assert report.verdict == GOOD, report
     assert check(report, "content").text.startswith("that of 1 containers")
     assert check(report, "chain").text.startswith("those of 1 containers")
-    assert verify(str(site.out), metadata=place.path).verdict == GOOD
+    report = verify(str(site.out), metadata=place.path)
+    assert report.verdict == GOOD
+    assert check(report, "metadata").text == f"2 records of it in {place.path}"
+    assert problems("sifprov.verify/1", json.loads(json.dumps(report.to_json()))) == []
+    whole = Path(place.path).read_bytes()
+    Path(place.path).write_bytes(whole.replace(b'"true"', b'"mule"', 1))
+    assert check(verify(str(site.out), metadata=place.path), "metadata").verdict is Verdict.BROKEN
+    Path(place.path).write_bytes(whole)
     poke(site.out, b"START 7", before=b"start 7\n")
     assert check(verify(place.path), "content").verdict is Verdict.BROKEN
 

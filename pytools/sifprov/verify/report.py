@@ -17,6 +17,7 @@ from sifprov.runtime.find import find_runtime
 from sifprov.settings import load as load_settings
 from sifprov.sidecar import EXTENSION, beside
 from sifprov.sif import open_image
+from sifprov.terminal import counted
 from sifprov.trail import Walk
 from sifprov.verify import structure
 from sifprov.verify.ancestors import Ancestors, Used, used
@@ -120,7 +121,8 @@ class _Verification:
         walk = Walk(start, finder.find, embedded_in)
         walk.take_embedded(embedded_elsewhere(self._options.metadata).documents)
         walk.run()
-        checks = [*self._own(start, looked), self._content(start, finder), _lineage(start, walk)]
+        checks = [*self._own(start, looked), *self._elsewhere(start)]
+        checks += [self._content(start, finder), _lineage(start, walk)]
         checks += self._ancestors(used(walk.records.values(), finder.find), walk)
         if start.kind in (CONTAINER, METADATA) and looked:
             checks.append(self._signatures(start, looked))
@@ -147,6 +149,18 @@ class _Verification:
             found.missing("it carries no record")
         none = found.check("")
         return [none if c.name == "records" and c.verdict is Verdict.GOOD else c for c in checks]
+
+    def _elsewhere(self, start: Carrier) -> list[Check]:
+        """The place that has records of it too, where one was named."""
+        place = self._options.metadata
+        count = sum(1 for s in start.records if place and s.place == place)
+        if not count:
+            return []
+        is_sidecar = place.endswith(EXTENSION)
+        looked = structure.of_sidecar(place) if is_sidecar else structure.of_container(place)
+        found = Findings("metadata")
+        found.take(looked.problems(), f"{place}: ")
+        return [found.check(f"{counted(count, 'record')} of it in {place}")]
 
     def _content(self, start: Carrier, finder: Finder) -> Check:
         cache = None if self._options.full else DigestCache(load_settings())
