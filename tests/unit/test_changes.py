@@ -380,6 +380,11 @@ def test_what_somebody_else_put_there_is_not_believed(
     for text in ("", "relative\n", "\0\n/\0\n", "/nowhere"):
         file.write_text(text)
         outside(container)
+    file.write_text(place.path + "\n")
+    assert remembered(uuid) == (place.path,)
+    with monkeypatch.context() as other:
+        other.setattr(os, "getuid", lambda: 12_345)
+        assert remembered(uuid) == ()
     file.unlink()
     file.symlink_to(tmp_path / "other")
     (tmp_path / "other").write_text(place.path + "\n")

@@ -273,6 +273,11 @@ def test_what_cannot_be_read_is_not_known(bench: Bench, harm: Callable[[Bench], 
 def test_the_largest_files_come_first_and_no_more_than_so_many(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
+    ahead = ReadAhead(str(bench.path), bench.partition, Deadline(), time.time_ns())
+    ahead.join()
+    assert bench.read == [b"out/plain", b"out/other"]
+    bench.reads()
     monkeypatch.setattr(readahead, "_MOST", 1)
     cache = bench.cache()
     assert bench.begin(cache) == [b"out/plain"]
