@@ -8,18 +8,22 @@ from uuid import UUID
 import pytest
 
 from sifprov.model.canonical import record_digest
+from sifprov.model.files import Document, by_key, load
+from sifprov.model.manifest import Manifest
 from sifprov.model.record import Record
 from sifprov.records import read_records
 from sifprov.sif import open_image
 
 HERE = Path(__file__).parent
 RECORDS = sorted(HERE.glob("*.json"))
+FILES = sorted((HERE / "files").glob("*.json"))
 CONTAINERS = sorted(HERE.glob("*.sif.bin"))
 
 
 def test_the_corpus_is_there() -> None:
     assert len(RECORDS) >= 3
     assert len(CONTAINERS) >= 1
+    assert len(FILES) >= 2
     assert sum(p.stat().st_size for p in (*RECORDS, *CONTAINERS)) < 60_000
 
 
@@ -27,6 +31,20 @@ def test_the_corpus_is_there() -> None:
 def test_a_record_is_read_and_written_alike(path: Path) -> None:
     data = path.read_bytes()
     assert Record.from_bytes(data).to_bytes() == data
+
+
+def test_lists_of_files_are_read_and_written_alike() -> None:
+    stored = [path.read_bytes() for path in FILES]
+    assert [Document.from_bytes(data).to_bytes() for data in stored] == stored
+    record = Record.from_bytes((HERE / "record-v1-files-beside.json").read_bytes())
+    output = record.itself()
+    assert output and output.files and output.files.digest
+    manifest = load(output.files.digest, by_key(stored))
+    assert manifest.tree_digest == output.digest
+    assert len(manifest.entries) == output.files.count == 21
+    origin = Record.from_bytes((HERE / "record-v1-files.json").read_bytes()).origin
+    assert origin and origin.files and origin.files.lines
+    assert Manifest.from_lines(origin.files.lines).tree_digest == origin.digest
 
 
 @pytest.mark.parametrize("path", CONTAINERS, ids=lambda p: p.name)
