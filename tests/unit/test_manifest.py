@@ -294,3 +294,9 @@ def test_what_plain_names_take_is_known_without_writing_it(
     monkeypatch.setattr(files_module, "INLINE_ENTRIES", 0)
     monkeypatch.setattr(files_module, "store", lambda manifest: pytest.fail("it was written"))
     assert describe(tree)[1] is not None
+
+
+def test_a_document_under_another_ones_digest_is_refused() -> None:
+    one, two = Manifest(tree_of(30).entries), Manifest(tree_of(31).entries)
+    with pytest.raises(RecordError, match=f"digest: is not {two.digest}"):
+        load(two.digest, {two.digest: store(one).to_bytes()})
