@@ -26,7 +26,7 @@ _FLAGS = (
     "--headless=new", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu",
     "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--disable-extensions", "--disable-default-apps", "--hide-scrollbars",
-    "--font-render-hinting=none", "--force-color-profile=srgb",
+    "--font-render-hinting=none", "--disable-breakpad", "--force-color-profile=srgb",
 )  # fmt: skip
 
 
@@ -70,6 +70,11 @@ class Browser:
             self._buffer += data
         message, _, self._buffer = self._buffer.partition(b"\0")
         return dict(json.loads(message))
+
+    def close(self) -> None:
+        """Asks the browser to end; its pipe is closed then."""
+        self._count += 1
+        os.write(self._write, b'{"id":%d,"method":"Browser.close"}\0' % self._count)
 
     def size(self, width: int, height: int) -> None:
         """Sets the size of the page in pixels."""
@@ -168,9 +173,25 @@ def browser() -> Iterator[Browser]:
         os.close(commands)
         os.close(answers)
         try:
-            yield Browser(process, write, read)
+            running = Browser(process, write, read)
+            yield running
+            running.close()
         finally:
             os.close(write)
             os.close(read)
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Waits until all of a group of processes is gone; what is left after a while is killed."""
+    for patience in (5.0, 10.0):
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            process.poll()
+            try:
+                os.killpg(process.pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+    raise AssertionError(f"processes of the group {process.pid} cannot be killed")

@@ -24,7 +24,7 @@ from sifprov.model.graph import Graph
 from sifprov.model.manifest import Manifest
 from sifprov.render import html
 from sifprov.render.detail import of_activity, of_entity
-from sifprov.render.filerows import FileLists
+from sifprov.render.filerows import FileLists, files_of
 from sifprov.terminal import printable
 
 PAGE = Path(html.__file__).with_name("page")
@@ -175,9 +175,11 @@ def test_marks_and_reasons_of_a_use() -> None:
 
 
 def with_files(files: Files) -> list[list[str]]:
-    entity = next(iter(small().entities.values()))
+    graph = small()
+    key, entity = next(iter(graph.entities.items()))
     container: Container = replace(entity.container, files=files)
-    return dict(of_entity(replace(entity, container=container)))["Files"]
+    told = replace(graph, entities={key: replace(entity, container=container)})
+    return dict(of_entity(entity, FileLists().rows(files_of(told)[key])))["Files"]
 
 
 def test_files_where_the_record_lists_them() -> None:
@@ -209,7 +211,7 @@ def test_long_texts_and_lists_are_cut() -> None:
     assert len(rows) == 401 and rows[-1] == ["…", "600 more"]
     entity = next(iter(small().entities.values()))
     long = replace(entity, container=replace(entity.container, path="x" * 100_000))
-    assert max(len(text) for text in strings([list(r) for _, r in of_entity(long)])) <= 4000
+    assert max(len(text) for text in strings([list(r) for _, r in of_entity(long, [])])) <= 4000
 
 
 def test_the_table_is_there_without_scripts() -> None:
@@ -249,3 +251,33 @@ def test_a_list_that_is_broken_is_none() -> None:
     files = Files(count=1, digest="sha256:" + "1" * 64)
     broken = {"x": b'{"digest":"' + (files.digest or "").encode() + b'"}'}
     assert FileLists(broken).rows(files)[0] == ["files", "1, in a list of their own"]
+
+
+def test_the_making_tells_of_the_files_where_nothing_else_does() -> None:
+    graph = small()
+    key, making = next(iter(graph.activities.items()))
+    assert making.record and making.record.origin
+    files = Files(lines=(b"d 755 - - out",))
+    origin = replace(making.record.origin, files=files)
+    told = replace(making, record=replace(making.record, origin=origin))
+    entity = making.generated[0].entity
+    assert files_of(replace(graph, activities={**graph.activities, key: told})) == {entity: files}
+    other = replace(origin, digest="tree-v1:" + "f" * 64)  # of other content: says nothing of it
+    told = replace(making, record=replace(making.record, origin=other))
+    assert files_of(replace(graph, activities={**graph.activities, key: told})) == {}
+
+
+def test_a_list_counts_more_than_a_reason() -> None:
+    graph = small()
+    key, last = list(graph.activities.items())[-1]
+    usage = last.generated[0]
+    end = graph.entities[usage.entity]
+    files = Files(lines=(b"d 755 - - out",))
+    listed = replace(usage, container=replace(usage.container, files=files))
+    none = replace(end, container=replace(end.container, files=Files(reason="too many")))
+    graph = replace(
+        graph,
+        activities={**graph.activities, key: replace(last, generated=(listed,))},
+        entities={**graph.entities, end.key: none},
+    )
+    assert files_of(graph) == {end.key: files}

@@ -16,7 +16,7 @@ from sifprov.model.container import MARKS, PROVISIONAL, Container
 from sifprov.model.graph import EMBEDDED, FOUND, MISSING, Activity, Entity
 from sifprov.model.record import Record, Run
 from sifprov.render.clock import local_time
-from sifprov.render.filerows import FileLists, Row
+from sifprov.render.filerows import Row
 from sifprov.render.scene import FLAGS, clip, ended
 from sifprov.terminal import command, printable, size
 
@@ -31,9 +31,8 @@ _STANDING = {
 }
 
 
-def of_entity(entity: Entity, lists: FileLists | None = None) -> list[Section]:
-    """Returns the sections about a container as it stood; `lists` tells of its files."""
-    lists = lists or FileLists()
+def of_entity(entity: Entity, files: list[Row]) -> list[Section]:
+    """Returns the sections about a container as it stood, with rows about its files."""
     c = entity.container
     rows = [
         ["kind", _KINDS.get(entity.kind, entity.kind)],
@@ -48,14 +47,11 @@ def of_entity(entity: Entity, lists: FileLists | None = None) -> list[Section]:
         *_time("modified", c.modified),
         *([["newest record then", entity.record, "code"]] if entity.record else []),
     ]
-    return _filled([("Container", rows), ("Files", lists.rows(c.files))])
+    return _filled([("Container", rows), ("Files", files)])
 
 
-def of_activity(
-    activity: Activity, ids: Mapping[str, str], lists: FileLists | None = None
-) -> list[Section]:
+def of_activity(activity: Activity, ids: Mapping[str, str]) -> list[Section]:
     """Returns the sections about a run or a making; `ids` are those of the containers by key."""
-    lists = lists or FileLists()
     sections: list[Section] = []
     record, run = activity.record, activity.run
     if run:
@@ -64,7 +60,6 @@ def of_activity(
         origin = record.origin
         rows = [*_text("made from", origin.source), ["content", origin.digest, "code"]]
         sections.append(("Making", [*rows, *_time("made", record.recorded)]))
-        sections.append(("Files", lists.rows(origin.files)))
     if activity.foreign:
         foreign = activity.foreign
         rows = [

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from sifprov.errors import RecordError
 from sifprov.model.files import Files, by_key, load
+from sifprov.model.graph import Graph
 from sifprov.model.manifest import parse_line
 from sifprov.render.scene import clip
 from sifprov.terminal import printable, size
@@ -16,6 +17,28 @@ Row: TypeAlias = list[str]
 # So many entries are read for one page, and so many shown: in all, and of one list.
 _MAX_READ, _MAX_SHOWN, _MAX_OF_ONE = 200_000, 20_000, 400
 _MAX_PATH = 4000
+
+
+def files_of(graph: Graph) -> dict[str, Files]:
+    """Returns what any record of the same content tells of the files of each entity, by its key: a
+    list rather than a reason why there is none."""
+    found: dict[str, Files] = {}
+
+    def tell(key: str, digest: str | None, files: Files | None) -> None:
+        entity = graph.entities.get(key)
+        told = key in found and found[key].reason is None
+        if entity and files and digest == entity.digest and not told:
+            found[key] = files
+
+    for key, entity in graph.entities.items():
+        tell(key, entity.digest, entity.container.files)
+    for activity in graph.activities.values():
+        origin = activity.record.origin if activity.record else None
+        for usage in (*activity.generated, *activity.used):
+            tell(usage.entity, usage.container.digest, usage.container.files)
+        for usage in activity.generated if origin else ():
+            tell(usage.entity, origin.digest if origin else None, origin.files if origin else None)
+    return found
 
 
 class FileLists:

@@ -16,7 +16,7 @@ from pathlib import Path
 from sifprov.model.graph import Graph
 from sifprov.render.cards import ICONS, Card, card
 from sifprov.render.detail import Section, of_activity, of_entity
-from sifprov.render.filerows import FileLists
+from sifprov.render.filerows import FileLists, files_of
 from sifprov.render.fold import folded
 from sifprov.render.layout import FAR, MOST_IN_ONE, PER_ROW
 from sifprov.render.scene import FLAGS, REVISION, TARGET, Box, Scene, scene
@@ -94,10 +94,14 @@ def _details(graph: Graph, whole: Scene, lists: FileLists) -> dict[str, list[Sec
     ids = {box.key: id_ for id_, box in whole.boxes.items() if not box.is_activity}
     by_key = {(box.is_activity, box.key): id_ for id_, box in whole.boxes.items()}
     # Where there is no room for all lists, those of the results and of what came last count most.
+    files = files_of(graph)
     order = dict.fromkeys([*graph.targets, *reversed(list(graph.entities))])
-    found = {by_key[False, key]: of_entity(graph.entities[key], lists) for key in order}
+    found = {
+        by_key[False, key]: of_entity(graph.entities[key], lists.rows(files.get(key)))
+        for key in order
+    }
     for key, activity in reversed(list(graph.activities.items())):
-        found[by_key[True, key]] = of_activity(activity, ids, lists)
+        found[by_key[True, key]] = of_activity(activity, ids)
     return found
 
 

@@ -226,10 +226,13 @@ def _lines(
         leaving.setdefault(chain[0], []).append(i)
         coming.setdefault(chain[-1], []).append(i)
     begin, end = [0] * len(chains), [0] * len(chains)
-    for ports, ends, beside in ((leaving, begin, 1), (coming, end, -2)):
-        for cell, numbers in ports.items():
-            wishes = sorted((ys[chains[i][1][beside]], i) for i in numbers)
-            _spread(wishes, ys[cell], cells.height[cell], ends)
+    for cell, numbers in leaving.items():
+        wishes = sorted((ys[chains[i][1][1]], i) for i in numbers)
+        _spread(wishes, ys[cell], cells.height[cell], begin)
+    for cell, numbers in coming.items():
+        before = {i: chains[i][1][:-1] for i in numbers}
+        wishes = sorted((ys[c[-1]] if len(c) > 1 else begin[i], i) for i, c in before.items())
+        _spread(wishes, ys[cell], cells.height[cell], end)
     lines = []
     for i, (number, chain) in enumerate(chains):
         points = [(xs[chain[0]] + cells.width[chain[0]], begin[i])]

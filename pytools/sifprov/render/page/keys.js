@@ -63,7 +63,7 @@ function bindKeys() {
     } else if (inGraph && event.key.startsWith("Arrow")) walk(event.key);
     else if (inGraph && event.key === "Enter") activate(state.current, true);
     else if (inGraph && event.key === " ") fold(state.current);
-    else if (Object.hasOwn(COMMANDS, event.key)) COMMANDS[event.key]();
+    else if (Object.keys(COMMANDS).includes(event.key)) COMMANDS[event.key]();
     else return;
     event.preventDefault();
   });

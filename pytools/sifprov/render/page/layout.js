@@ -146,20 +146,20 @@ function positions(cells, order, center, chains) {
 }
 
 function lines(cells, chains) {
-  const begin = [], end = [];
-  for (const [ends, port, beside] of [
-    [begin, chain => chain[0], chain => chain[1]],
-    [end, chain => chain[chain.length - 1], chain => chain[chain.length - 2]],
-  ]) {
+  const begin = [], end = [], last = chain => chain.length - 1;
+  const ends = (port, wish, into) => {
     const wishes = new Map();
     chains.forEach(([, chain], i) => {
       if (!wishes.has(port(chain))) wishes.set(port(chain), []);
-      wishes.get(port(chain)).push([cells[beside(chain)].y, i]);
+      wishes.get(port(chain)).push([wish(chain, i), i]);
     });
     for (const [cell, wished] of wishes) {
-      spread(wished.sort((a, b) => a[0] - b[0] || a[1] - b[1]), cells[cell], ends);
+      spread(wished.sort((a, b) => a[0] - b[0] || a[1] - b[1]), cells[cell], into);
     }
-  }
+  };
+  ends(chain => chain[0], chain => cells[chain[1]].y, begin);
+  ends(chain => chain[last(chain)],
+    (chain, i) => (chain.length > 2 ? cells[chain[last(chain) - 1]].y : begin[i]), end);
   return chains.map(([number, chain], i) => {
     const a = cells[chain[0]], b = cells[chain[chain.length - 1]];
     const points = [[a.x + a.width, begin[i]]];

@@ -56,8 +56,13 @@ function bring(i, least, id) {
     [across, down] = [left + TILE.width / 2, top + TILE.height / 2];
   }
   const x = view.x + (place.x + across) * view.k, y = view.y + (place.y + down) * view.k;
-  const inside = (at, room) => at > 60 && at < room - 60;
-  if (!least || !inside(x, stage.clientWidth) || !inside(y, stage.clientHeight)) {
+  const inside = (at, half, room) => {
+    const edge = 10 + Math.min(half, room / 3);
+    return at > edge && at < room - edge;
+  };
+  const seen = inside(x, (place.width / 2) * view.k, stage.clientWidth)
+    && inside(y, (place.height / 2) * view.k, stage.clientHeight);
+  if (!least || !seen) {
     view.x += stage.clientWidth / 2 - x;
     view.y += stage.clientHeight / 2 - y;
   }
