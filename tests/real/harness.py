@@ -39,7 +39,7 @@ def as_user(
     user: str,
     cwd: Path,
     env: Mapping[str, str] | None = None,
-    timeout: float = 60.0,
+    timeout: float = 120.0,
     stdin: str = "",
 ) -> Finished:
     """Run `argv` as `user`, with a clean environment plus `env`; on a time-out fail the test.
@@ -182,7 +182,7 @@ class Runner:
         *,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
-        timeout: float = 60.0,
+        timeout: float = 120.0,
         stdin: str = "",
     ) -> Finished:
         return as_user(argv, self.user, cwd or self.folder, env, timeout, stdin)

@@ -47,7 +47,7 @@ class Job:
     def cli(self, *argv: str | Path, cwd: Path | None = None, home: Path | None = None) -> Finished:
         """Runs `sifprov`."""
         env = {"HOME": str(home or self.path("."))}
-        return self.run([self.sifprov, *argv], cwd=cwd, env=env, timeout=120)
+        return self.run([self.sifprov, *argv], cwd=cwd, env=env)
 
     def exec(
         self,
@@ -61,7 +61,7 @@ class Job:
         for bind in binds:
             argv += ["-B", bind]
         home = {"HOME": str(self.path("."))}
-        return self.run([*argv, self.app, *command], env={**home, **(env or {})}, timeout=60)
+        return self.run([*argv, self.app, *command], env={**home, **(env or {})})
 
     def shell(self, script: str) -> Finished:
         """Runs a script of the container's shell."""

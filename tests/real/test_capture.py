@@ -27,9 +27,13 @@ def test_a_run_leaves_exactly_one_record_in_its_output(job: Job) -> None:
     assert job.objects("input.sif") == before["input.sif"]
     assert sha256(Path(job.app)) == app
     after = job.objects("output.sif")
-    assert after[:-1] == before["output.sif"]
-    assert after[-1].endswith("|JSON.Generic")
-    assert after[-1].split("|")[1].strip() == "2"  # a group of its own
+    count = len(before["output.sif"])
+    assert after[:count] == before["output.sif"]
+    # The record, and what it embeds of its ancestors.
+    assert len(after) == count + 2
+    for line in after[count:]:
+        assert line.endswith("|JSON.Generic")
+        assert line.split("|")[1].strip() == "2"  # a group of their own
     job.check_file_system("output.sif")
     job.check_file_system("input.sif")
 
@@ -79,7 +83,8 @@ def test_a_second_run_adds_a_second_record(job: Job) -> None:
     first, second = trail["container"]["records"]
     assert first["record"]["previous"] is None
     assert second["record"]["previous"] == first["digest"]
-    assert len(job.objects("output.sif")) == 3
+    # The data, both records, and what they embed of their ancestors.
+    assert len(job.objects("output.sif")) == 4
     job.check_file_system("output.sif")
 
 

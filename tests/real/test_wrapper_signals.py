@@ -33,7 +33,7 @@ OUTPUT = ("-B", "output.sif:/Outputs:image-src=/Outputs")
 TRAPS = (
     "trap 'echo got INT; exit 21' INT; trap 'echo got TERM; exit 22' TERM; "
     "trap 'echo got HUP; exit 23' HUP; echo begun > /Outputs/a; echo ready; "
-    "i=0; while [ $i -lt 300 ]; do sleep 0.1; i=$((i+1)); done"
+    "i=0; while [ $i -lt 900 ]; do sleep 0.1; i=$((i+1)); done"
 )
 
 
@@ -66,7 +66,7 @@ class Console:
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
-    def expect(self, words: str, timeout: float = 30) -> str:
+    def expect(self, words: str, timeout: float = 60) -> str:
         """Reads until `words` come; returns what came before, and forgets it."""
         end = time.monotonic() + timeout
         while words not in self.text:
@@ -115,7 +115,7 @@ def started(argv: list[str], job: WrapJob) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         kill_tree(process.pid)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def line_of(job: WrapJob, script: str) -> str:
@@ -129,11 +129,11 @@ def test_a_signal_to_us_alone_reaches_the_application(
     bare = [wrap_job.runtime, "exec", *wrap_job.flags, *OUTPUT, wrap_job.app, "sh", "-c", TRAPS]
     with started(bare, wrap_job) as process:
         process.send_signal(number)
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=60)
         expected = (process.returncode, said)
     with started(wrap_job.wrapped("exec", *OUTPUT, wrap_job.app, "sh", "-c", TRAPS), wrap_job) as p:
         p.send_signal(number)
-        said, _ = p.communicate(timeout=30)
+        said, _ = p.communicate(timeout=60)
         assert (p.returncode, said) == expected
     run = wrap_job.last()["run"]
     assert run["outcome"] == "exited"
@@ -165,13 +165,16 @@ def test_an_application_that_an_interrupt_ends(wrap_job: WrapJob) -> None:
 
 def test_stop_and_continue_at_the_terminal(wrap_job: WrapJob) -> None:
     with bash(wrap_job) as console:
-        console.type(line_of(wrap_job, "echo x > /Outputs/a; echo ready; sleep 2; exit 5") + "\n")
+        console.type(line_of(wrap_job, "echo x > /Outputs/a; echo ready; read x; exit 5") + "\n")
         console.expect("ready")
         console.type("\x1a")
         console.expect("Stopped")
         console.type("jobs; echo at the pro''mpt\n")
         console.expect("at the prompt")
         console.type("fg; echo code $?.\n")
+        # bash names the job; from then on what is typed is the application's.
+        console.expect("read x")
+        console.type("\n")
         console.expect("code ")
         assert console.expect(".") == "5"
     assert wrap_job.last()["run"]["exit_code"] == 5
@@ -193,7 +196,7 @@ def test_a_killed_wrapper_leaves_an_unknown_outcome(wrap_job: WrapJob) -> None:
 
 
 def test_a_killed_recorder_leaves_a_request_that_flush_delivers(wrap_job: WrapJob) -> None:
-    script = f"{COPY}; echo ready; sleep 2; exit 6"
+    script = f"{COPY}; trap 'exit 6' TERM; echo ready; while :; do sleep 0.1; done"
     words = ("-B", "input.sif:/Inputs:image-src=/Inputs", *OUTPUT, wrap_job.app, "sh", "-c", script)
     with started(wrap_job.wrapped("exec", *words), wrap_job) as process:
         recorder = next(
@@ -202,7 +205,8 @@ def test_a_killed_recorder_leaves_a_request_that_flush_delivers(wrap_job: WrapJo
             if leads_session(pid) and any(b"sifprov" in word for word in words_of(pid))
         )
         os.kill(recorder, signal.SIGKILL)
-        _, errors = process.communicate(timeout=30)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
         assert process.returncode == 6
     ours = [line for line in errors.splitlines() if line.startswith("sifprov")]
     assert len(ours) == 1
@@ -231,7 +235,7 @@ def test_a_killed_runtime_is_not_taken_for_a_killed_application(wrap_job: WrapJo
         )
         drivers = image_drivers() & set(descendants(process.pid))
         os.kill(runtime, signal.SIGKILL)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
         assert process.returncode == -signal.SIGKILL
         kill_all(drivers & image_drivers())
         alive = words_of(app) != []
@@ -271,7 +275,7 @@ def sleepers(pid: int, seconds: bytes) -> list[int]:
     return [p for p in descendants(pid) if words_of(p) == [b"sleep", seconds]]
 
 
-def wait_for(condition: object, timeout: float = 30, every: float = 0.3) -> None:
+def wait_for(condition: object, timeout: float = 60, every: float = 0.3) -> None:
     assert callable(condition)
     end = time.monotonic() + timeout
     while not condition():

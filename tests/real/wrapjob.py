@@ -33,12 +33,12 @@ class WrapJob(Job):
         options: tuple[str, ...] = (),
     ) -> Finished:
         words = [*options, *(word for bind in binds for word in ("-B", bind)), self.app, *command]
-        return self.run(self.wrapped("exec", *words), env=self.env(env), timeout=60)
+        return self.run(self.wrapped("exec", *words), env=self.env(env))
 
     def bare(self, *words: str, env: dict[str, str] | None = None) -> Finished:
         """`exec` by the runtime alone."""
         argv = [self.runtime, "exec", *self.flags, *words]
-        return self.run(argv, env={"SIFPROV_CAPTURED": "1", **self.env(env)}, timeout=60)
+        return self.run(argv, env={"SIFPROV_CAPTURED": "1", **self.env(env)})
 
     def env(self, more: dict[str, str] | None = None) -> dict[str, str]:
         return {"HOME": str(self.path(".")), **(more or {})}

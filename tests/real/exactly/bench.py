@@ -34,7 +34,7 @@ from tests.real.harness import SYSTEM_PATH, kill_tree, plugin_state
 
 BARE = "bare"
 WAYS = ("plugin", "wrapper")
-LIMIT = 40.0
+LIMIT = 120.0
 AT_ONCE = 3
 SPOOL = "home/.local/state/sifprov/spool"
 
@@ -249,7 +249,7 @@ def _files(folder: Path) -> dict[str, str]:
 
 def _tree(path: Path, partition: Partition) -> dict[str, str]:
     """The files of a data partition, which the kernel may unmount a moment after the run's end."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + LIMIT
     while True:
         try:
             with open_filesystem(str(path), partition) as fs:

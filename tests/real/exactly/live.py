@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.real.harness import descendants, words_of
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Live:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.real.harness import kill_tree
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 PROMPT = b"next> "
 CTRL_C, CTRL_D, CTRL_Z, CTRL_BACKSLASH = "\x03", "\x04", "\x1a", "\x1c"
 

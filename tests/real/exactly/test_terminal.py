@@ -38,7 +38,8 @@ SEES = (
 )
 READS = 'echo x >/Outputs/a; echo ready; while read l; do echo "got $l"; done; exit 9'
 # What comes while the shell becomes `sleep` may be lost, with us or without.
-SLEEPS = "echo x >/Outputs/a; (sleep 0.2; echo ready) & exec sleep 60"
+ASLEEP = "until grep -q sleep /proc/$$/comm; do sleep 0.05; done"
+SLEEPS = f"echo x >/Outputs/a; ({ASLEEP}; echo ready) & exec sleep 60"
 # The terminal and the runtime both send the signal: the second may come during the first's trap.
 TRAPS = (
     "echo x >/Outputs/a; trap 'trap : INT; echo got INT; exit 12' INT; echo ready; "
@@ -119,7 +120,7 @@ def background(desk: Desk) -> None:
     desk.shows(rb"Stopped")
     desk.prompt()
     desk.terminal.command("bg")
-    desk.terminal.command("sleep 0.3; jobs")
+    desk.terminal.command("until jobs | grep -q Running; do sleep 0.1; done; jobs")
     desk.terminal.type_and_wait("fg")
     desk.terminal.type(CTRL_C)
     desk.prompt()
@@ -233,7 +234,7 @@ def test_a_hang_up_ends_the_application(site: Site, way: str) -> None:
             try:
                 flags = shlex.join([*site.flags, "-B", INPUT, "-B", OUTPUT])
                 Desk(terminal, flags).start(
-                    "echo x >/Outputs/a; (sleep 0.2; echo pid $$) & exec sleep 60"
+                    f"echo x >/Outputs/a; ({ASLEEP}; echo pid $$) & exec sleep 60"
                 )
                 app = os.pidfd_open(int(terminal.until(rb"pid \d+\r\n").split()[1]))
                 terminal.hang_up()
@@ -244,7 +245,7 @@ def test_a_hang_up_ends_the_application(site: Site, way: str) -> None:
     wait_for_record(folder / "output.sif")
 
 
-def ended(pidfd: int, limit: float = 10.0) -> bool:
+def ended(pidfd: int, limit: float = 60.0) -> bool:
     try:
         return bool(select.select([pidfd], [], [], limit)[0])
     finally:
