@@ -53,20 +53,21 @@ class Bound:
         return tuple(mark for mark in MARKS if mark in found)
 
 
-def bind_container(request: CaptureRequest, place: int, bind: Bind) -> Bound:
-    path = os.path.join(request.cwd, bind.source)
+def bind_containers(request: CaptureRequest) -> list[Bound]:
+    """Returns the data containers of a run, in the order of its binds."""
     # The runtime's own list has the real path, and knows what it opened for writing.
-    for image in request.images:
-        if os.path.realpath(path) == os.path.realpath(image.path):
-            path, writable = image.path, image.writable
-            break
-    else:
-        writable = not bind.read_only
-    identity = identify(path, bind.partition_id)
-    # A sealed container cannot be written, however it was bound, and whatever role it declares.
-    if identity.partition and identity.partition.fs == FsType.SQUASHFS:
-        writable = False
-    return Bound(bind, place, writable, identity)
+    known = {os.path.realpath(image.path): image for image in reversed(request.images)}
+    found = []
+    for place, bind in enumerate(request.binds):
+        path = os.path.join(request.cwd, bind.source)
+        image = known.get(os.path.realpath(path))
+        path, writable = (image.path, image.writable) if image else (path, not bind.read_only)
+        identity = identify(path, bind.partition_id)
+        # A sealed container cannot be written, however it was bound, whatever role it declares.
+        if identity.partition and identity.partition.fs == FsType.SQUASHFS:
+            writable = False
+        found.append(Bound(bind, place, writable, identity))
+    return found
 
 
 def application(path: str, deadline: Deadline, cache: DigestCache) -> Container:

@@ -12,7 +12,7 @@ from sifprov.capture.bound import (
     Bound,
     after,
     application,
-    bind_container,
+    bind_containers,
     data_container,
     role_of,
     warning,
@@ -95,7 +95,7 @@ def begin(
     settings = settings or load_or_default()
     metadata, began = metadata_of(request, settings), to_ns(request.started)
     cache = DigestCache(settings)
-    bounds = [bind_container(request, place, bind) for place, bind in enumerate(request.binds)]
+    bounds = bind_containers(request)
     path = os.path.join(request.cwd, request.image)
 
     def read(bound: Bound) -> Bound:
