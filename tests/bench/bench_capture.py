@@ -2,8 +2,9 @@
 
 The same jobs bare, with the plugin, by `sifprov exec`, and by other programs that record runs, in
 turn on one machine in one session. Then: what a run costs that binds no data container, whether
-the size of inputs that are known already matters, and how fast an unknown one is read. The exit
-code is 1 when one of sifprov's own bounds is not kept.
+the size of inputs that are known already matters, how fast an unknown one is read, and what an
+output costs that holds large files. The exit code is 1 when one of sifprov's own bounds is not
+kept.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sifprov.content import Deadline
 from sifprov.identity import identify
 from sifprov.partition import scan_partition
 from tests.bench.jobs import JOBS, MB, Job, Site, make_input, make_site, plugin_installed
+from tests.bench.old_files import old_files
 from tests.bench.peers import MissingPeerError
 from tests.bench.timing import in_turn, machine, quartiles
 from tests.bench.ways import (
@@ -228,6 +230,7 @@ def main() -> int:
             good.append(without_data(site, options.rounds or 31))
             good.append(by_size(site, options.large * MB, options.rounds or 15))
             good.append(reading(site, min(options.rounds or 7, 7)))
+            old_files(site, options.large * MB, min(options.rounds or 7, 7))
         if not options.no_peers:
             what_is_recorded(site)
     return 0 if all(good) else 1

@@ -256,3 +256,22 @@ def test_the_runtimes_variables_isolate_as_its_options_do(wrap_job: WrapJob) -> 
     assert "MY_OWN" not in fact["value"]["environment"]
     assert fact["source"].startswith("command line, environment, /")
     assert fact["source"].endswith(".conf")
+
+
+@pytest.mark.not_for(user="user")  # without systemd the runtimes make no groups for users
+def test_the_containers_own_control_group(job: Job) -> None:
+    plain = Path(job.runtime).parents[1] / "etc" / "singularity" / "singularity.conf"
+    conf = job.path("own.conf")
+    text = plain.read_text().replace("systemd cgroups = yes", "systemd cgroups = no")
+    conf.write_text(text)
+    fill = "head -c 40000000 /dev/zero | tail -c 30000000 | wc -c > /Outputs/n"
+    for limit, has in (["--memory", "200M"], True), ([], False):
+        argv = [job.runtime, "-c", str(conf), "exec", *job.flags, *limit, "-B", BINDS[1], job.app]
+        job.run([*argv, "sh", "-c", fill], timeout=60).expect()
+        fact = job.records()[-1]["run"]["facts"]["resources"]
+        assert ("cgroup" in fact["value"]) is has
+        if has:
+            used = fact["value"]["cgroup"]
+            assert 25_000_000 < used["peak_memory_bytes"] <= 200 << 20
+            assert used["storage_read_bytes"] >= 0 <= used["storage_write_bytes"]
+            assert fact["source"].endswith(", cgroup, clock")
