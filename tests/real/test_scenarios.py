@@ -12,7 +12,7 @@ import pytest
 from tests.real.harness import ROOT, Runner
 
 # The outputs of each scenario, and the pictures in them.
-RESULTS = {
+RESULTS: dict[str, dict[str, tuple[str, ...]]] = {
     "gnuplot-single": {"output.sif": ("text1.png", "text2.png", "text3.png")},
     "gnuplot-multi": {f"output{n}.sif": (f"text{n}.png",) for n in (1, 2, 3)},
     "soil-shared": {"kknn_output.sif": ("soil.png",), "forest_output.sif": ("soil.png",)},
@@ -74,6 +74,7 @@ def test_the_readme_shows_what_the_demo_does(
     # What differs from run to run: ids, times and where it ran.
     changes = (
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"),
+        (r"  [0-9a-f]{8}$", "  ID"),
         (r"(image|tree)-v1:[0-9a-f]{16}", r"\1-v1:DIGEST"),
         (r"run .*, exit", "run TIME, exit"),
         (r"made \d.* from /.*/data", "made TIME from DATA"),
@@ -84,5 +85,5 @@ def test_the_readme_shows_what_the_demo_does(
         (r"\d+\.\d KiB", "SIZE"),
     )
     for pattern, name in changes:
-        real, shown = re.sub(pattern, name, real), re.sub(pattern, name, shown)
+        real, shown = (re.sub(pattern, name, t, flags=re.MULTILINE) for t in (real, shown))
     assert shown.strip().splitlines() == real.strip().splitlines()
