@@ -118,24 +118,48 @@ def test_the_file_that_changed_is_named(site: Site) -> None:
     assert [f.text for f in found.findings[1:]] == ["Outputs/07.txt is changed"]
 
 
-def test_a_change_with_a_time_is_told_apart(site: Site) -> None:
-    """As a program does that mounts it: the inode's ctime is set."""
-
-    with open_image(str(site.out)) as (_, image):
+def touch(path: Path, name: bytes) -> None:
+    """Sets the ctime of a file in a container far ahead, as a change by a mount sets it to now."""
+    with open_image(str(path)) as (_, image):
         offset = image.descriptors[0].offset
-    with Debugfs(site.out, offset) as fs:
-        entry = next(e for path, e in fs.walk() if path == b"Outputs/07.txt")
-    poke(site.out, b"START 7", before=b"start 7\n")
-
+    with Debugfs(path, offset) as fs:
+        entry = next(e for p, e in fs.walk() if p == name)
     request = f"set_inode_field <{entry.ino}> ctime @0x7fffffff"
     subprocess.run(
-        ["/usr/sbin/debugfs", "-w", "-R", request, f"{site.out}?offset={offset}"],
+        ["/usr/sbin/debugfs", "-w", "-R", request, f"{path}?offset={offset}"],
         check=True, capture_output=True, timeout=60,
     )  # fmt: skip
+
+
+def test_a_change_with_a_time_is_told_apart(site: Site) -> None:
+    """As a program makes it that mounts the container."""
+    touch(site.out, b"Outputs/07.txt")
+    assert verify(str(site.out)).verdict == GOOD  # the same bytes were written
+    poke(site.out, b"START 7", before=b"start 7\n")
     text = check(verify(str(site.out)), "content").text
-    assert text.startswith(
-        "changed at 2038-01-19T03:14:07.000000000Z, after its newest record, by no"
-    )
+    assert text.startswith("changed at 2038-01-19T03:14:07.000000000Z, after its newest record, by")
+
+
+def test_such_a_change_of_an_ancestor_is_seen_without_full(site: Site) -> None:
+    touch(site.input, b"Inputs/07.txt")
+    assert verify(str(site.out)).verdict == GOOD
+    poke(site.input, b"SOURCE 7", before=b"source 7\n")
+    assert "its content is" in check(verify(str(site.out)), "ancestors").text
+
+
+def test_a_list_of_files_that_is_gone(site: Site) -> None:
+    with open_image(str(site.out), write=True) as (file, image):
+        gone = [d for d in image.descriptors if d.name.startswith(b"metadata.lineage")]
+        for item in gone:
+            os.pwrite(file.fileno(), b"\0", image.header.place(item.slot) + 4)
+        free = image.header.dfree + len(gone)
+        os.pwrite(file.fileno(), free.to_bytes(8, "little"), 80)
+    report = verify(str(site.out))
+    assert report.verdict == INCOMPLETE
+    assert check(report, "lineage").text.startswith("the list of files sha256:")
+    # Then a change is seen, and what changed cannot be named.
+    poke(site.out, b"START 7", before=b"start 7\n")
+    assert len(check(verify(str(site.out)), "content").findings) == 1
 
 
 def changed_output(record: Record, **fields: Any) -> Record:
