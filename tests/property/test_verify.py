@@ -424,3 +424,23 @@ def test_the_header_and_what_stands_where_nothing_may(site: Site) -> None:
             assert verdict(site.out) == BROKEN, at
     (uuid,) = struct.unpack("16s", site.out.read_bytes()[48:64])
     assert uuid == header.uuid.bytes
+
+
+def test_whatever_is_changed_verify_ends_with_a_verdict(site: Site) -> None:
+    """Several bytes at once, in header, table, objects and the file system's own structures."""
+    chosen = random.Random(4)  # noqa: S311
+    image = table(site.out)
+    partition = image.descriptors[0].offset
+    areas = [(0, 128), (4096, image.header.dataoff), (partition, partition + 64 * 1024),
+             (objects(site.out)[0].offset, image.size)]  # fmt: skip
+    seen = set()
+    for _ in range(250):
+        start, end = chosen.choice(areas)
+        changes = [
+            (chosen.randrange(start, end), bytes([chosen.choice((0, 1, 0x7F, 0xFF))]))
+            for _ in range(chosen.choice((1, 3, 20)))
+        ]
+        # Put back in the other order, for two may be at one place.
+        with patched(site.out, list(dict(changes).items())):
+            seen.add(verdict(site.out, full=True))
+    assert seen >= {GOOD, BROKEN}
