@@ -48,7 +48,10 @@ def listed(
     """As `read_manifest`: `find` returns the record with a digest, `documents` are manifests as
     `by_key` returns them."""
     if about.files is None and isinstance(about, Container) and about.digest:
-        about = _told_before(about, find) or about
+        try:
+            about = _told_before(about, find) or about
+        except RecordError as error:
+            return Listed(None, str(error))
     if about.files is None:
         return Listed(None, _UNTOLD)
     if about.digest is None:
@@ -73,14 +76,14 @@ def _told_before(
     about: Container, find: Callable[[str], Record | None]
 ) -> Container | Origin | None:
     """What the newest record that a container carried, and that tells its content, says of it; None
-    where that is not the content that the run found."""
+    where that is not the content that the run found. Raises RecordError when it is missing."""
     digest, seen = about.record, set[str]()
     # A chain of SHA-256 ends; one that is not checked is bounded all the same.
     while digest is not None and digest not in seen:
         seen.add(digest)
         record = find(digest)
         if record is None:
-            return None
+            raise RecordError("", f"the record {digest} is missing, which may list them")
         told = stated(record)
         if told:
             return told if told.digest == about.digest else None

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sifprov import capture, placement
+from sifprov.annotate import annotate
 from sifprov.carrier import Carrier, elsewhere, read_carrier
 from sifprov.content import Deadline, Tree, scan_folder
 from sifprov.create import SQUASHFS, create_data
@@ -20,6 +21,7 @@ from sifprov.filestore import new_documents
 from sifprov.flush import flush
 from sifprov.frozen import replace
 from sifprov.manifests import Listed, read_manifest
+from sifprov.model.annotation import make as make_annotation
 from sifprov.model.files import Document, Files, describe
 from sifprov.model.record import INPUT, OUTPUT, WRAPPER, Record
 from sifprov.model.request import Bind, BoundImage, CaptureEnd, CaptureRequest, Folder
@@ -287,3 +289,27 @@ def test_a_place_that_cannot_be_read_gets_the_list_whole(tmp_path: Path) -> None
     for name in (str(broken), str(tmp_path / "missing.sif")):
         (data,) = new_documents(Place(CONTAINER, name), record, lists)
         assert Document.from_bytes(data).manifest().entries == tree.entries
+
+
+def test_an_input_is_listed_by_the_newest_record_that_tells_its_content(tmp_path: Path) -> None:
+    path, out = tmp_path / "in.sif", tmp_path / "out.sif"
+    create_data(str(path), mount="/Inputs", source=str(folder_of(tmp_path / "d", 3)))
+    annotate(str(path), make_annotation(["a note"], [], []))
+    create_data(str(out), mount="/Outputs")
+    (record,) = run(request_of(tmp_path, inputs=(path,), outputs=(out,)))
+    about = record.with_role(INPUT)[0]
+    assert about.record == read_carrier(str(path)).good[-1][0].digest
+    carrier = read_carrier(str(out))
+    assert same(read_manifest(carrier, about), content(path))
+    # Nothing is known of a content that no record tells, nor where an ancestor is missing or not
+    # what it was.
+    other = replace(about, digest="tree-v1:" + "0" * 64)
+    assert read_manifest(carrier, other) == Listed(None, "its record lists no files")
+    other = replace(about, record="sha256:" + "0" * 64)
+    missing = "the record sha256:{} is missing, which may list them"
+    assert read_manifest(carrier, other) == Listed(None, missing.format("0" * 64))
+    broken = {
+        digest: data.replace(b"Inputs/", b"Unputs/") for digest, data in carrier.embedded.items()
+    }
+    found = read_manifest(replace(carrier, embedded=broken), about)
+    assert found == Listed(None, missing.format(read_carrier(str(path)).good[0][0].digest[7:]))

@@ -12,6 +12,7 @@ from tests.unit.schemas import problems
 from sifprov.compare import DIFFERS, SAME, compare
 from sifprov.content import Deadline, Entry, Tree, make_tree, scan_folder
 from sifprov.errors import RecordError
+from sifprov.frozen import replace
 from sifprov.model import files as files_module
 from sifprov.model.canonical import Json, dumps, loads
 from sifprov.model.files import Document, Files, by_key, describe, key_of, load, store
@@ -300,3 +301,14 @@ def test_a_document_under_another_ones_digest_is_refused() -> None:
     one, two = Manifest(tree_of(30).entries), Manifest(tree_of(31).entries)
     with pytest.raises(RecordError, match=f"digest: is not {two.digest}"):
         load(two.digest, {two.digest: store(one).to_bytes()})
+
+
+def test_a_document_removes_what_was_there_alone() -> None:
+    one, two = Manifest(tree_of(100).entries), Manifest(changed_tree(tree_of(100)).entries)
+    document = store(two, one.lines)
+    for removed in (b"nowhere", b"d/00003"):
+        more = replace(document, removed=(*document.removed, removed))
+        with pytest.raises(RecordError, match=r"removed\[1\]: was not there"):
+            more.manifest(one.lines)
+    with pytest.raises(RecordError, match="removed: without a base"):
+        Document.from_bytes(replace(store(one), removed=(b"d/00003",)).to_bytes())
