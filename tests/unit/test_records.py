@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.sifs import add, add_object, make_sif, origin_record, run_record
+from tests.unit.sifs import add, add_object, make_sif, origin_record, run, run_record
 
 from sifprov import room
 from sifprov.errors import RecordError
@@ -173,3 +173,19 @@ def test_texts_come_back(text: str) -> None:
 def test_what_is_no_text(value: object) -> None:
     with pytest.raises(RecordError, match=r"^x: "):
         text_from_json(value, "x")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("command", "typed"),
+    [
+        (("/.singularity.d/actions/exec", "sh", "-c", "x"), ("sh", "-c", "x")),
+        (("/.singularity.d/actions/run", "a"), ("run", "a")),
+        (("/.singularity.d/actions/shell",), ("shell",)),
+        (("true",), ("true",)),
+        ((), ("singularity", "exec", "app.sif", "true")),
+    ],
+)
+def test_a_command_is_shown_without_the_runtimes_own_script(
+    command: tuple[str, ...], typed: tuple[str, ...]
+) -> None:
+    assert replace(run(), command=command).typed == typed

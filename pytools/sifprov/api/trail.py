@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -102,7 +103,7 @@ def _row(graph: Graph, activity: Activity) -> dict[str, Any]:
         "seconds": (to_ns(run.ended) - to_ns(run.started)) / 1e9 if run and run.ended else None,
         "outcome": run.outcome if run else None,
         "exit_code": run.exit_code if run else None,
-        "command": " ".join(run.command) if run else None,
+        "command": shlex.join(run.typed) if run else None,
         "application": next(
             (name for name, role in zip(used, roles, strict=True) if role == APPLICATION), None
         ),

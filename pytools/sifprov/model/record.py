@@ -59,6 +59,8 @@ SCHEMA = "sifprov.record/1"
 EXITED, SIGNALED, NOT_STARTED, UNKNOWN = "exited", "signaled", "not-started", "unknown"
 RUN, ORIGIN, ANNOTATION = "run", "origin", "annotation"
 PLUGIN, WRAPPER, CREATE, ANNOTATE = "plugin", "wrapper", "create", "annotate"
+# What the runtimes put before the command of an action.
+_ACTIONS = "/.singularity.d/actions/"
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,15 @@ class Run:
     runtime_name: str
     runtime_version: str
     facts: tuple[Fact, ...] = ()
+
+    @property
+    def typed(self) -> tuple[str, ...]:
+        """What ran, as one would type it: `command` without the runtime's own script that started
+        it; the whole command line where `command` is not known."""
+        if self.command[:1] and self.command[0].startswith(_ACTIONS):
+            action = self.command[0].removeprefix(_ACTIONS)
+            return self.command[1:] if action == "exec" else (action, *self.command[1:])
+        return self.command or self.argv
 
     def to_json(self) -> Json:
         """Returns the JSON object of this run."""

@@ -176,7 +176,7 @@ def _arrow(source: str, target: str, kind: str, container: Container) -> Arrow:
 
 def command_line(run: Run) -> str:
     """Returns what ran in the container, as one would type it, shortened."""
-    argv = run.command or run.argv
+    argv = run.typed
     first = [clip(word, _MAX_COMMAND) for word in argv[:_MAX_COMMAND]]
     return clip(command(first), _MAX_COMMAND) or "(no command)"
 
