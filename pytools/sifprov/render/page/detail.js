@@ -44,7 +44,7 @@ function openPanel(i, id) {
 }
 
 function section(title, rows) {
-  const list = element("dl");
+  const list = element("dl", { className: title === "Files" ? "files" : "" });
   for (const [label, text, style, target, more] of rows) {
     const value = style === "link"
       ? [link(text, target), element("small", { textContent: more })]

@@ -56,16 +56,13 @@ function bring(i, least, id) {
     [across, down] = [left + TILE.width / 2, top + TILE.height / 2];
   }
   const x = view.x + (place.x + across) * view.k, y = view.y + (place.y + down) * view.k;
-  const inside = (at, half, room) => {
-    const edge = 10 + Math.min(half, room / 3);
-    return at > edge && at < room - edge;
+  // How far `at` has to move, so that what is around it is inside; or into the middle.
+  const move = (at, half, room) => {
+    const edge = Math.min(room / 2, half + 24);
+    return least ? Math.min(Math.max(at, edge), room - edge) - at : room / 2 - at;
   };
-  const seen = inside(x, (place.width / 2) * view.k, stage.clientWidth)
-    && inside(y, (place.height / 2) * view.k, stage.clientHeight);
-  if (!least || !seen) {
-    view.x += stage.clientWidth / 2 - x;
-    view.y += stage.clientHeight / 2 - y;
-  }
+  view.x += move(x, (place.width / 2) * view.k, stage.clientWidth);
+  view.y += move(y, (place.height / 2) * view.k, stage.clientHeight);
   look();
 }
 
