@@ -30,6 +30,7 @@ __all__ = ["Carrier", "Trail", "Walk", "read_carrier", "read_trail"]
 # Hostile records may name containers without end, and own and embedded ones may be millions.
 MAX_CONTAINERS = 10_000
 MAX_RECORDS = 100_000
+MAX_ENTRIES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,10 @@ class Walk:
         self._opened: set[UUID] = set()
         self._parsed: dict[str, Record] = {}
         self.documents: dict[str, bytes] = {}
-        self._asked: dict[str, UUID] = {}
+        self._asked: set[str] = set()
+        self._unmet: list[tuple[str, UUID]] = []
+        self._deep: set[UUID] = set()
+        self._entries = 0
         self._todo: deque[str] = deque()
         self._named: deque[Container] = deque()
         self._take(start)
@@ -108,17 +112,20 @@ class Walk:
 
     def run(self) -> None:
         """Goes all the way. Takes time in proportion to the records and the containers in them."""
-        deep: set[UUID] = set()
         while True:
             self._go()
             # What a found container embeds is read when a record of it names what is not at hand.
-            open_ends = [u for d, u in self._asked.items() if d not in self.records]
-            more = [u for u in dict.fromkeys(open_ends) if u in self.found and u not in deep]
-            if not more or len(self.records) >= MAX_RECORDS:
+            at_hand = (self.records, self.documents)
+            unmet = dict.fromkeys(
+                by for digest, by in self._unmet if not any(digest in those for those in at_hand)
+            )
+            self._unmet = []
+            for uuid in unmet:
+                if uuid in self.found and uuid not in self._deep:
+                    self._deep.add(uuid)
+                    self.take_embedded(self._read_embedded(self.found[uuid]))
+            if not self._todo or self._is_full:
                 break
-            for uuid in more:
-                deep.add(uuid)
-                self.take_embedded(self._read_embedded(self.found[uuid]))
         self._add_beside()
 
     def take_embedded(self, documents: Mapping[str, bytes]) -> None:
@@ -133,14 +140,16 @@ class Walk:
                 if container.uuid:
                     self._look(container, container.uuid)
                 continue
-            if len(self.records) == MAX_RECORDS:
-                self.problems.append(f"more than {MAX_RECORDS} records: the rest was left out")
+            if self._is_full:
+                limit = f"{MAX_RECORDS} records, or {MAX_ENTRIES} containers in them"
+                self.problems.append(f"more than {limit}: the rest was left out")
                 return
             digest = self._todo.popleft()
             record = self._read(digest)
             if record is None:
                 continue
             self.records[digest] = record
+            self._entries += len(record.containers)
             if record.previous:
                 self._ask(record.previous, record.container)
             for container in record.containers:
@@ -159,9 +168,15 @@ class Walk:
     def _ask(self, digest: str, by: UUID) -> None:
         """Wants a record, which one of the container `by` names."""
         if digest not in self._asked:
-            self._asked[digest] = by
+            self._asked.add(digest)
             if digest in self._parsed or digest in self.documents:
                 self._todo.append(digest)
+            else:
+                self._unmet.append((digest, by))
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self.records) >= MAX_RECORDS or self._entries > MAX_ENTRIES
 
     def _read(self, digest: str) -> Record | None:
         if digest in self.records:

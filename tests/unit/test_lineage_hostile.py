@@ -92,7 +92,8 @@ def test_what_is_read_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = build(trail_of(wanted))
     hangs_together(graph)
     assert len(graph.activities) == 10
-    assert graph.problems == ("more than 10 records: the rest was left out",)
+    (problem,) = graph.problems
+    assert "the rest was left out" in problem
     assert [e for e in graph.entities.values() if e.standing == MISSING]
     asked: list[object] = []
     monkeypatch.setattr(trail_module, "MAX_CONTAINERS", 5)

@@ -136,6 +136,11 @@ def test_ids_are_long_enough_to_tell_them_apart() -> None:
     assert shortest(["12345678-a", "12345678-b", "x"]) == 10
 
 
+def test_a_thousand_problems_do_not_hide_the_rest() -> None:
+    graph = replace(SAMPLES["small"](), problems=tuple(str(n) for n in range(1000)))
+    assert draw(graph).endswith("! 49\n! … 950 more; --json has them all")
+
+
 def test_notes_stand_once() -> None:
     graph = SAMPLES["small"]()
     target = graph.entities[graph.targets[0]]

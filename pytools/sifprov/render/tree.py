@@ -29,6 +29,7 @@ from sifprov.trail import Carrier, Trail
 _TEE, _BAR, _END, _GAP = "├─ ", "│  ", "└─ ", "   "
 # How many runs deep a branch goes before the rest of it begins anew.
 _MAX_LEVEL = 10
+_MAX_PROBLEMS = 50
 
 
 class _Node(NamedTuple):
@@ -113,8 +114,12 @@ class _Tree:
             yield from self._section(key)
         for record in self._graph.words:
             yield from self._texts.words(record)
-        for problem in self._graph.problems:
+        problems = self._graph.problems
+        for problem in problems[:_MAX_PROBLEMS]:
             yield self._paint.bad("! " + printable(problem))
+        if len(problems) > _MAX_PROBLEMS:
+            more = len(problems) - _MAX_PROBLEMS
+            yield self._paint.bad(f"! … {more:,} more; --json has them all")
 
     def _section(self, key: str) -> Iterator[str]:
         entity = self._graph.entities[key]
