@@ -97,6 +97,13 @@ class Lineage:
         yield from self.own
         yield from self.documents.values()
 
+    @property
+    def most(self) -> int:
+        """How many objects it takes at most."""
+        # Of any two that follow each other, the second one's first document did not fit the first.
+        size = sum(map(len, self.all()))
+        return 2 * size // MAX_DOCUMENT + 1 if size else 0
+
     def objects(self, held: Collection[str] = ()) -> list[bytes]:
         """Returns the objects of lineage that hold all but what is `held`; mostly one, or none."""
         new = tuple(digest for digest in self.documents if digest not in held)

@@ -221,7 +221,7 @@ def append_record(
         objects = [(LINEAGE_NAME, each) for each in more] + [(OBJECT_NAME, data)]
         return [NewObject(DataType.JSON, n.encode("ascii"), d, group=group) for n, d in objects]
 
-    slots = 1 + (len(lineage.objects()) if lineage else 0)
+    slots = 1 + (lineage.most if lineage else 0)
     with suppress(_HeldError):
         append_all(path, new_objects, now=now, slots=slots, disk=disk, make_room=make_room)
     return made[0]
