@@ -138,6 +138,11 @@ bench-trail: setup ## how long a trail of a thousand runs takes to show
 	$(call step,trail benchmark)
 	@$(BIN)/python -m tests.bench.bench_trail
 
+.PHONY: bench-lineage
+bench-lineage: setup ## what lineage takes: bytes for each ancestor, time for each run
+	$(call step,lineage benchmark)
+	@$(BIN)/python -m tests.bench.bench_lineage
+
 .PHONY: bench-space
 bench-space: setup ## what a container costs in bytes, and making it in time
 	$(call step,space benchmark)
