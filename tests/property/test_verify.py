@@ -416,12 +416,19 @@ def test_a_used_byte_that_is_cleared(site: Site) -> None:
 def test_the_header_and_what_stands_where_nothing_may(site: Site) -> None:
     header = table(site.out).header
     end = header.descroff + header.descrlen
-    hidden = [*range(128, header.descroff, 97), *range(end, header.dataoff, 89)]
+    hidden = [
+        *range(128, 1024, 97),
+        *range(2048, header.descroff, 97),
+        *range(end, header.dataoff, 89),
+    ]
     # A larger number of free slots is what a crash leaves.
     named = [*range(46), *range(47, 64), *range(81, 120)]
     for at in (*hidden, *named):
         with patched(site.out, [flipped(site.out, at, 4)]):
             assert verdict(site.out) == BROKEN, at
+    # What fuse2fs writes there.
+    with patched(site.out, [flipped(site.out, 1024 + 12, 4), flipped(site.out, 2047, 4)]):
+        assert verdict(site.out) == GOOD
     (uuid,) = struct.unpack("16s", site.out.read_bytes()[48:64])
     assert uuid == header.uuid.bytes
 

@@ -25,6 +25,9 @@ _PARTS = frozenset(map(int, PartType))
 # More than this between the table and the data is not read.
 _MAX_GAP = 1 << 20
 _MARK = b"sha256:"
+# fuse2fs (e2fsprogs 1.47.0) writes counts and times of the superblock there, and not into the
+# partition: its library forgets the offset.
+_SUPERBLOCK = (1024, 2048)
 # A page of any machine: objects begin at most so far behind the one before.
 _MAX_PAD = 1 << 16
 
@@ -50,8 +53,14 @@ def check_header(file: BinaryIO, image: Image, *, ours: bool) -> Check:
     if not 0 <= header.created <= header.modified:
         found.good("it was modified before it was created: a clock was wrong")
     table_end = header.descroff + slots * DESCRIPTOR_SIZE
-    for start, end in ((HEADER_SIZE, header.descroff), (table_end, header.dataoff)):
-        _check_gap(file, start, end, found, ours)
+    before, behind = _SUPERBLOCK
+    for start, end in (
+        (HEADER_SIZE, min(before, header.descroff)),
+        (behind, header.descroff),
+        (table_end, header.dataoff),
+    ):
+        if start < end:
+            _check_gap(file, start, end, found, ours)
     return found.check(f"a SIF with {used} objects in {slots} slots")
 
 
