@@ -19,11 +19,10 @@ from sifprov.sif.format import (
     Header,
     align,
     new_header,
-    parse_descriptors,
-    parse_header,
     text_of,
     with_object,
 )
+from sifprov.sif.parse import parse_descriptors, parse_header
 
 HEADER_FIELDS = {
     "created": 64, "modified": 72, "dfree": 80, "dtotal": 88, "descroff": 96, "descrlen": 104,

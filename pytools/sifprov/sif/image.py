@@ -21,9 +21,8 @@ from sifprov.sif.format import (
     Header,
     PartType,
     align,
-    parse_descriptors,
-    parse_header,
 )
+from sifprov.sif.parse import parse_descriptors, parse_header
 
 # No JSON object that we read is larger; what claims to be is not loaded.
 MAX_OBJECT = 64 * 1024 * 1024

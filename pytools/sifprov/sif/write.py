@@ -42,11 +42,11 @@ from sifprov.sif.format import (
     counters,
     new_header,
     own_digest,
-    parse_header,
     with_object,
 )
 from sifprov.sif.image import Image, load, open_file
 from sifprov.sif.merge import Merge, merge_objects
+from sifprov.sif.parse import parse_header
 
 # Objects and their siblings of a data container; 84 descriptors end just below 52 KiB.
 DESCRIPTORS = 84

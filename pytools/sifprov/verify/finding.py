@@ -13,7 +13,8 @@ from sifprov.carrier import Carrier, Elsewhere, from_elsewhere, read_carrier
 from sifprov.errors import FileError, FormatError
 from sifprov.model.container import FOLDER, INPUT, Container
 from sifprov.sidecar import EXTENSION
-from sifprov.sif.format import HEADER_SIZE, parse_header
+from sifprov.sif.format import HEADER_SIZE
+from sifprov.sif.parse import parse_header
 
 # What is looked at below the folders to search.
 MAX_FILES = 200_000
