@@ -62,6 +62,7 @@ out\\x1b[2J.sif  00000000-0000-4000-8000-000000000001
    │  recorded by the plugin, singularity-ce 4.3.3
    ├─ application app.sif  00000000-0000-4000-8000-000000000003
    │     image-v1:1111111111111111…
+   │     not found here
    ├─ input in.sif at /mnt  00000000-0000-4000-8000-000000000002
    │     tree-v1:0000000000000000…
    │     carries other records now than it did then

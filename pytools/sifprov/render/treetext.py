@@ -9,7 +9,6 @@ from itertools import pairwise
 from sifprov.model.container import OUTPUT, Container
 from sifprov.model.files import Files
 from sifprov.model.graph import (
-    APPLICATION,
     EMBEDDED,
     FOREIGN_MAKING,
     FOREIGN_RUN,
@@ -81,7 +80,7 @@ class Texts:
             yield self._paint.odd(
                 f"missing: it carried records of its own ({record}), which are not at hand"
             )
-        elif entity.standing == EMBEDDED and entity.kind != APPLICATION and not entity.problem:
+        elif entity.standing == EMBEDDED and not entity.problem:
             yield self._paint.faint("not found here")
 
     def activity(self, activity: Activity) -> str:
