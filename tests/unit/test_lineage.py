@@ -172,6 +172,7 @@ def test_words_stand_with_what_they_are_about() -> None:
     hangs_together(graph)
     assert graph.entities[data.key].standing == EMBEDDED
     assert graph.activities[data.generated_by or ""].words == (words,)
+    assert graph.activities[end.generated_by or ""].used[1].entity == data.key
     # Words that nobody named yet stand in the container that is found.
     later = replace(words, id=OTHER, previous=named, recorded="2026-06-01T00:00:00Z")
     found = carrier(data, record_of(s, data), words, later)
