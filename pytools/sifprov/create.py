@@ -21,6 +21,7 @@ from sifprov.newfile import new_file, syncing
 from sifprov.partition import scan_partition
 from sifprov.records import append_record
 from sifprov.roles import Declaration, check_mount
+from sifprov.sidecar import beside
 from sifprov.sif import (
     FsType,
     Partition,
@@ -98,7 +99,7 @@ def create_data(
             with syncing(temporary):
                 tree = scan_partition(temporary, partition, Deadline())
             if source is not None:
-                _add_origin(temporary, uuid, source, tree, content.timestamp)
+                _add_origin(temporary, uuid, source, tree, content.timestamp, mount)
     except ToolMissing as error:
         raise MissingError(str(error)) from error
     except (Ext2fsError, BuildError) as error:
@@ -152,11 +153,19 @@ def _uuid_of(path: str, offset: int, name: bytes) -> UUID:
     return uuid5(NAMESPACE_URL, f"sifprov:container:{hasher.hexdigest()}")
 
 
-def _add_origin(path: str, uuid: UUID, source: str, tree: Tree, fixed: int | None) -> None:
-    """Appends the origin record. A reproducible one names the source as the user did."""
+def _add_origin(
+    path: str, uuid: UUID, source: str, tree: Tree, fixed: int | None, mount: str
+) -> None:
+    """Appends the origin record. A reproducible one names the source as the user did, and nothing
+    of what runs have written there."""
+    given = None
+    if fixed is None and os.path.lexists(beside(source)):
+        from sifprov.capture.given import folder_given  # only whom it serves pays for it
+
+        given = folder_given(source, tree, mount)
     now = time.time_ns() if fixed is None else fixed * 10**9
     files, manifest = describe(tree)
-    beside = (store(manifest).to_bytes(),) if manifest else ()
+    own = (store(manifest).to_bytes(),) if manifest else ()
     record = Record(
         id=uuid4() if fixed is None else uuid5(uuid, "origin"),
         container=uuid,
@@ -166,12 +175,11 @@ def _add_origin(path: str, uuid: UUID, source: str, tree: Tree, fixed: int | Non
         version=VERSION,
         run=None,
         origin=Origin(os.path.abspath(source) if fixed is None else source, tree.digest, files),
-        containers=(),
+        containers=(given[0],) if given else (),
         replays=None,
     )
-    append_record(
-        path, lambda image, previous: record, now=now // 10**9, lineage=Lineage({}).beside(beside)
-    )
+    lineage = (given[1] if given else Lineage({})).beside(own)
+    append_record(path, lambda image, previous: record, now=now // 10**9, lineage=lineage)
 
 
 def _fixed_time() -> int:

@@ -32,7 +32,8 @@ from sifprov import capture, flush, spool
 from sifprov.annotate import annotate
 from sifprov.capture import lineage, shelf
 from sifprov.capture.lineage import Source, gather
-from sifprov.content import Deadline
+from sifprov.content import Deadline, scan_folder
+from sifprov.create import create_data
 from sifprov.embedded import Lineage, lineage_objects, pack_lineage, read_documents
 from sifprov.frozen import replace
 from sifprov.listing import make_tree, plain_entry
@@ -253,6 +254,41 @@ def test_a_folder_as_output(tmp_path: Path) -> None:
     size = os.stat(place.path).st_size
     run(first, to=(), folders=(results,))
     assert len(read_place(place)) == 2 and os.stat(place.path).st_size < 2 * size
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_container_that_is_made_of_such_a_folder(tmp_path: Path, changed: bool) -> None:
+    first, results = source(tmp_path / "0.sif"), tmp_path / "results"
+    (results / "d").mkdir(parents=True)
+    (results / "d" / "a").write_text("x")
+    made = digest(run(first, to=(), folders=(results,)))
+    if changed:
+        (results / "d" / "a").write_text("y")
+    path = tmp_path / "1.sif"
+    create_data(str(path), mount="/Inputs/deep", source=str(results))
+    (stored,) = own(path)
+    assert stored.record
+    (folder,) = stored.record.containers
+    assert (folder.role, folder.path, folder.record) == ("input", str(results), made)
+    assert folder.digest == scan_folder(str(results), Deadline()).digest
+    assert folder.marks == (("changed-outside", "folder") if changed else ("folder",))
+    (run_record_,) = read_place(Place(SIDECAR, beside(str(results))))
+    assert run_record_.record and folder.uuid == run_record_.record.container
+    assert set(embedded(path).documents) == digests(first) | {made}
+    # What is to be the same bytes at any time says nothing of it.
+    fixed = tmp_path / "2.sif"
+    create_data(str(fixed), mount="/Inputs", source=str(results), reproducible=True)
+    (stored,) = own(fixed)
+    assert stored.record and stored.record.containers == () and not embedded(fixed).documents
+
+
+def test_a_sidecar_that_is_none_is_no_hindrance(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    Path(beside(str(results))).write_text("theirs\n")
+    create_data(str(tmp_path / "1.sif"), mount="/Inputs", source=str(results))
+    (stored,) = own(tmp_path / "1.sif")
+    assert stored.record and stored.record.containers == ()
 
 
 def test_a_replay_embeds_what_it_replayed(tmp_path: Path) -> None:
