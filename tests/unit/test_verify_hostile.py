@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from tests.unit.sifs import OUT, add, add_object, container, make_sif, run_record
+from tests.unit.verified import make_site
 
 from sifprov.bundle import pack, unpack
 from sifprov.errors import RecordError
@@ -21,7 +22,7 @@ from sifprov.records import parse_stored
 from sifprov.render.verify import render
 from sifprov.sif import DataType, open_image
 from sifprov.sif.format import GROUP_MASK
-from sifprov.verify import BROKEN, Check, Report, Verdict, verify
+from sifprov.verify import BROKEN, INCOMPLETE, Check, Report, Verdict, content, verify
 from sifprov.verify.chain import check_chain
 from sifprov.verify.check import MAX_FINDINGS, Findings
 from sifprov.verify.reading import Piece
@@ -222,3 +223,15 @@ def test_a_record_that_names_itself_as_its_input(tmp_path: Path) -> None:
     report = verify(str(path), [str(tmp_path)], full=True)
     assert report.verdict == BROKEN  # no file system, and no ancestors
     assert harmless(report)
+
+
+def test_holes_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes no room on the disk is not read for hours."""
+    site = make_site(tmp_path)
+    site.run()
+    monkeypatch.setattr(content, "_PATIENCE", -1)
+    monkeypatch.setattr(content, "_SLOWEST", 10**12)
+    report = verify(str(site.out), full=True)
+    assert report.verdict == INCOMPLETE
+    for name in ("content", "ancestors", "application"):
+        assert content.TOO_LATE in check(report, name).text

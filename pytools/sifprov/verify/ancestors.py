@@ -8,13 +8,23 @@ from collections.abc import Callable, Iterable, Mapping
 
 from sifprov.carrier import Carrier
 from sifprov.changes import CHANGED, standing
-from sifprov.errors import SifprovError
+from sifprov.content import TooLateError, image_digest
+from sifprov.errors import MissingError, SifprovError
 from sifprov.frozen import dataclass, replace
-from sifprov.locate import digest_now
 from sifprov.model.container import APPLICATION, FOLDER, OUTPUT, PROVISIONAL, Container
 from sifprov.model.record import Record
+from sifprov.sif import open_image
 from sifprov.verify.check import Check, Findings
-from sifprov.verify.content import Step, Told, named_changes, read_tree, told, unreadable
+from sifprov.verify.content import (
+    TOO_LATE,
+    Step,
+    Told,
+    named_changes,
+    patience,
+    read_tree,
+    told,
+    unreadable,
+)
 from sifprov.verify.finding import embedded_in
 
 # Hostile records may name containers without end.
@@ -140,6 +150,9 @@ class Ancestors:
             return False
         try:
             digest = self._digest(wanted, carrier)
+        except (TooLateError, MissingError) as error:
+            found.missing(f"{who}{TOO_LATE if isinstance(error, TooLateError) else error}")
+            return False
         except (SifprovError, OSError) as error:
             found.broken(f"{who}cannot be read: {error}")
             return False
@@ -164,8 +177,13 @@ class Ancestors:
         key = (wanted.role, carrier.identity.path)
         if key not in self._digests:
             self._on_step(f"reading {wanted.name}")
-            if wanted.role == APPLICATION or carrier.identity.partition:
-                self._digests[key] = digest_now(carrier.identity, wanted.role)[1]
-            else:
-                self._digests[key] = read_tree(carrier, None).digest
+            self._digests[key] = _digest(carrier, wanted.role)
         return self._digests[key]
+
+
+def _digest(carrier: Carrier, role: str) -> str:
+    if role != APPLICATION:
+        return read_tree(carrier, None).digest
+    path = carrier.identity.path
+    with open_image(path) as (file, _):
+        return image_digest(file, carrier.identity.system, patience(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
@@ -10,7 +11,7 @@ from pyext2fs.superblock import superblock
 from sifprov.carrier import Carrier
 from sifprov.changes import changed_outside, newest_change
 from sifprov.compare import ONLY_FIRST, ONLY_SECOND, SAME, FileVerdict, compare
-from sifprov.content import Deadline, Known, Tree, scan_folder
+from sifprov.content import Deadline, Known, TooLateError, Tree, scan_folder
 from sifprov.digestcache import DigestCache
 from sifprov.errors import MissingError, SifprovError
 from sifprov.frozen import dataclass
@@ -24,6 +25,9 @@ from sifprov.survivors import is_locked, who, writers
 from sifprov.terminal import counted
 from sifprov.verify.check import Check, Findings, Verdict
 
+# Seconds, and bytes a second that every disk can read.
+_PATIENCE, _SLOWEST = 600, 10_000_000
+TOO_LATE = "not read: that would take longer than for its size on the disk"
 _FOR_EVER = 2**63
 _WORDS = {ONLY_FIRST: "is missing", ONLY_SECOND: "is new"}
 Step = Callable[[str], None]
@@ -68,14 +72,23 @@ def unreadable(carrier: Carrier) -> str | None:
     return None
 
 
+def patience(path: str) -> Deadline:
+    """Grants time for what a file takes on the disk: a hostile one may claim holes without end.
+    Raises OSError."""
+    deadline = Deadline()
+    deadline.start(_PATIENCE + os.stat(path).st_blocks * 512 / _SLOWEST)
+    return deadline
+
+
 def read_tree(carrier: Carrier, cache: DigestCache | None) -> Tree | Known:
-    """Reads the content of a container or a folder. Raises SifprovError."""
+    """Reads the content of a container or a folder. Raises SifprovError, OSError, TooLateError."""
     identity = carrier.identity
     if identity.partition is None:
         return scan_folder(identity.path, Deadline())
+    deadline = patience(identity.path)
     if cache:
-        return cache.tree(identity.path, identity.partition, Deadline())
-    return scan_partition(identity.path, identity.partition, Deadline())
+        return cache.tree(identity.path, identity.partition, deadline)
+    return scan_partition(identity.path, identity.partition, deadline)
 
 
 def check_content(
@@ -123,6 +136,8 @@ def compare_with(
             tree = read_tree(carrier, None)
     except MissingError as error:
         found.missing(f"not read: {error}")
+    except TooLateError:
+        found.missing(TOO_LATE)
     except (SifprovError, OSError) as error:
         found.broken(f"cannot be read: {error}")
     else:
