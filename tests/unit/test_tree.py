@@ -120,6 +120,18 @@ def test_what_differs_is_not_folded() -> None:
     assert text.count("recorded by") < 25
 
 
+def test_both_ends_of_a_chain_are_shown() -> None:
+    s = Sample()
+    last, app = s.made("input.sif"), s.application("a.sif")
+    for n in range(30):
+        (last,) = s.run(app, (last,), f"{n}.sif")
+    (end,) = s.run(s.application("b.sif"), (last,), "end.sif")
+    text = draw(s.graph(end), collapse=True)
+    assert text.count("recorded by") == 3
+    assert "… 28 more runs" in text
+    assert text.index("b.sif") < text.index("a.sif") < text.index("… 28") < text.index("input.sif")
+
+
 def test_depth_counts_runs() -> None:
     graph = chain(5)
     for depth in (1, 2, 5):
