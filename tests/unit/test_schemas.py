@@ -65,6 +65,7 @@ NAMES = {
 
 # Fields that are absent where there is nothing to say.
 OPTIONAL = {
+    "refused",
     "annotates",
     "annotation",
     "facts",

@@ -4,6 +4,7 @@ tests/real."""
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +19,15 @@ from sifprov.wrapper.supervise import WATCHED
 
 # A runtime that forks without a program of its own, as one that cannot find the command.
 FORKS = "import os, sys; p = os.fork() or os._exit(255); os.waitpid(p, 0); os._exit(255)"
+
+
+# A child that ends by a signal, and one whose other threads end behind it.
+KILLS = "import os, time; p = os.fork() or time.sleep(60); os.kill(p, 9); os._exit(255)"
+THREADS = (
+    "import os, threading, time\n"
+    "for _ in range(4): threading.Thread(target=time.sleep, args=(60,)).start()\n"
+    "os._exit(255)"
+)
 
 
 def run(argv: list[str], *, looks: float = 0.0) -> Verdict:
@@ -54,11 +64,38 @@ def test_a_quick_command_with_a_runtimes_own_code(events: None, code: int) -> No
 def test_a_runtime_that_started_nothing(events: None) -> None:
     for _ in range(5):
         assert run([sys.executable, "-c", FORKS]) == Verdict(False, "process events")
-        assert run(["sh", "-c", "exit 1"]) == Verdict(False, "process events")
+
+
+def test_a_runtime_that_refused(events: None) -> None:
+    refused = Verdict(False, "process events", refused=True)
+    # There was nobody, or who was there was taken along.
+    assert run(["sh", "-c", "exit 1"]) == refused
+    assert run([sys.executable, "-c", KILLS]) == refused
+
+
+def test_a_command_of_many_threads(events: None) -> None:
+    for _ in range(5):
+        code = shlex.quote(THREADS)
+        verdict = run(["sh", "-c", f"{sys.executable} -c {code}; exit 255"])
+        assert verdict == Verdict(True, "process events")
+
+
+def test_a_parent_that_is_not_known_is_not_guessed() -> None:
+    watch = Starts()
+    watch.close()
+    watch._overflow = False
+    watch.began(10)
+    for executed in (True, False):
+        watch._executed = {10, 20} if executed else {10}
+        watch._ended = {20: (255 << 8, 0), 10: (255 << 8, 1)}
+        verdict = watch.verdict(255 << 8)
+        assert verdict.started is (None if executed else False)
+        assert not verdict.refused
 
 
 def test_a_helper_of_the_runtime_is_no_command(events: None) -> None:
-    assert run(["sh", "-c", "/bin/false; exit 255"]) == Verdict(False, "process events")
+    verdict = run(["sh", "-c", "/bin/false; exit 255"])
+    assert verdict == Verdict(False, "process events", refused=True)
 
 
 def test_a_command_below_a_process_of_the_runtimes(events: None) -> None:

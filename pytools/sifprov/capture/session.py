@@ -32,7 +32,6 @@ from sifprov.embedded import Lineage
 from sifprov.errors import FileError
 from sifprov.filestore import new_documents
 from sifprov.frozen import dataclass, replace
-from sifprov.hostfs import changed_since
 from sifprov.model.fact import Fact
 from sifprov.model.record import NOT_STARTED, OUTPUT, UNKNOWN, Container, Record, Replay
 from sifprov.model.request import CaptureEnd, CaptureRequest
@@ -144,15 +143,15 @@ def finish(
     """Writes the record of a run that has ended into each of its outputs.
 
     `live` says that the runtime still has the containers mounted, in this process's namespace. A
-    run that changed no data container is recorded nowhere, nor one that the runtime refused before
-    it mounted any for writing. `late`: the record is made long after
+    run that changed no data container is recorded nowhere, nor one that the runtime
+    refused. `late`: the record is made long after
     the run, which may have been recorded already; content that changed since is not taken for the
     run's. A record that cannot be written raises nothing: `written` says so. Raises FileError for
     an output that is gone and was never read.
     """
     request, app = started.request, started.application
     began = to_ns(request.started)
-    if end.outcome == NOT_STARTED and not _any_touched(started, began):
+    if end.refused:
         return Finished((), started.data)
     data = tuple(after(bound, end, deadline, started.cache, live=live) for bound in started.data)
     _check_there(data, end)
@@ -202,12 +201,6 @@ def finish(
     told = data if end.outcome != UNKNOWN else ()
     warnings = [text for b in told if (text := warning(b))]
     return Finished(written, data, (*warnings, *word_problems(request)))
-
-
-def _any_touched(started: Started, began: int) -> bool:
-    """Whether the runtime came as far as mounting a container for writing."""
-    writable = [bound.identity.path for bound in started.data if bound.writable]
-    return any(changed_since(path, began) for path in writable)
 
 
 def _with_log(record: Record, place: Place, log: bytes) -> Record:

@@ -88,7 +88,8 @@ class CaptureRequest:
 @dataclass(frozen=True)
 class CaptureEnd:
     """How a run ended; `ended` is None when nobody saw it. `mounts` is the mount table of the
-    container's process (proc(5), mountinfo), None where nobody could read it in time."""
+    container's process (proc(5), mountinfo), None where nobody could read it in time. `refused`:
+    the runtime made no container, so there is nothing to record."""
 
     ended: str | None
     outcome: str
@@ -96,6 +97,7 @@ class CaptureEnd:
     signal: int | None
     facts: tuple[Fact, ...] = ()
     mounts: bytes | None = None
+    refused: bool = False
 
 
 LOST = CaptureEnd(ended=None, outcome=UNKNOWN, exit_code=None, signal=None)
@@ -210,7 +212,8 @@ def parse_end(line: bytes) -> CaptureEnd:
     else:
         outcome = EXITED if exit_code is not None else SIGNALED if signal is not None else UNKNOWN
     mounts = _mounts(r) if r.has("mounts") else None
-    return CaptureEnd(r.time("ended"), outcome, exit_code, signal, _facts(r), mounts)
+    refused = r.has("refused") and r.flag("refused")
+    return CaptureEnd(r.time("ended"), outcome, exit_code, signal, _facts(r), mounts, refused)
 
 
 def _mounts(r: Reader) -> bytes | None:

@@ -118,16 +118,16 @@ def _follow(process: Process, run: Run, short: Short, tee: Tee | None) -> Ended:
 
 
 def _surely(ended: Ended, run: Run) -> Ended:
-    """What is mounted nowhere shows that nothing was started, where nobody else can tell."""
+    """A container that nobody mounted for writing shows that the runtime refused the run."""
     verdict = ended.started
     writable = [b.bind.source for b in run.prepared.binds if not b.read_only]
-    if verdict.started is not None or verdict.alone or not writable or run.instance:
+    if verdict.started or verdict.alone or not writable or run.instance:
         return ended
     from sifprov.hostfs import changed_since  # few runs come here
 
     if any(changed_since(absolute(path), run.started_ns) for path in writable):
         return ended
-    return ended._replace(started=Verdict(False, "untouched containers"))
+    return ended._replace(started=Verdict(False, "untouched containers", refused=True))
 
 
 def _words(ours: Ours) -> Annotation | None:

@@ -209,6 +209,8 @@ def end_line(ended: Ended) -> bytes:
         f'"signal":{-code if code < 0 else "null"}',
         f'"facts":{{"started":{_fact(ended.started)},"resources":{_used(ended.usage)}}}',
     ]
+    if ended.started.refused:
+        fields.append('"refused":true')
     if ended.mounts:
         table = binascii.b2a_base64(ended.mounts, newline=False).decode()
         fields.append(f'"mounts":"{table}"')

@@ -43,11 +43,13 @@ _CORE = 0x80
 
 class Verdict(NamedTuple):
     """`started` is None where it is not known; `why` names the source, else the reason. `alone`:
-    the runtime was killed, and what it started may live on."""
+    the runtime was killed, and what it started may live on. `refused`: it did not come as far as
+    starting the command."""
 
     started: bool | None
     why: str
     alone: bool = False
+    refused: bool = False
 
 
 class Starts:
@@ -102,20 +104,27 @@ class Starts:
             return Verdict(True, "exit code")
         if self._overflow or self._runtime not in self._executed:
             return Verdict(None, f"the runtime itself may have ended so, {_ended(code)}", killed)
-        ran = any(
-            self._ended.get(pid, (-1, 0))[0] & ~_CORE == status & ~_CORE and self._is_below(pid)
-            for pid in self._executed
-        )
-        return Verdict(ran, "process events", killed and not ran)
+        alike = [p for p, (end, _) in self._ended.items() if end & ~_CORE == status & ~_CORE]
+        below = {pid: self._is_below(pid) for pid in alike}
+        ran = [below[pid] for pid in alike if pid in self._executed]
+        if True not in ran and None in ran:
+            return Verdict(None, f"a command may have ended so, {_ended(code)}", killed)
+        # What could not become the command ended with an error of its own; a container that could
+        # not be made took it along, or there was nobody.
+        refused = code > 0 and True not in below.values() and None not in below.values()
+        return Verdict(True in ran, "process events", killed and True not in ran, refused)
 
-    def _is_below(self, pid: int) -> bool:
-        """Whether a process that has ended was started by the runtime, as its child or deeper."""
+    def _is_below(self, pid: int) -> bool | None:
+        """Whether a process that has ended was started by the runtime, as its child or deeper;
+        None where its parent was faster than the kernel's event."""
         for _ in range(len(self._ended)):
             if pid == self._runtime or pid not in self._ended:
                 return False
             pid = self._ended[pid][1]
             if pid == self._runtime:
                 return True
+            if pid == 0:
+                return None
         return False
 
     def _receive(self) -> None:
@@ -139,7 +148,9 @@ class Starts:
                 self._executed.add(pid)
             elif what == _EXIT:
                 code, _, _, parent = struct.unpack_from("=IIII", data, 60)
-                self._ended[pid] = (code, parent)
+                # One event for each thread; those behind the first know no parent.
+                known = self._ended.get(pid, (0, 0))[1]
+                self._ended[pid] = (code, parent or known)
 
 
 def _mounts_of(pid: int) -> bytes:

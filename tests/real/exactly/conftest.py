@@ -108,7 +108,8 @@ def compare(site: Site, way: str, done: dict[tuple[str, str, str], Outcome]) -> 
             pytest.fail(f"{case.name}, {way} on {site.name}\n" + "\n".join(found), pytrace=False)
         _check_records(case, here)
         other = done.get((site.name, "plugin" if way == "wrapper" else "wrapper", case.name))
-        if other:
+        # Where a driver's end is taken for the command's, the wrapper records more.
+        if other and (case.refused or case.code is not None):
             assert _recorded(here) == _recorded(other), case.name
         return here
 
