@@ -179,6 +179,12 @@ def test_search_lists_what_it_finds_and_walks_the_list(page: Show) -> None:
     assert browser.run("results.innerText") == "nothing found"
 
 
+def test_every_word_has_to_be_found(page: Show) -> None:
+    browser = page(small())
+    assert browser.run("search('gnuplot.sif').length") == 2  # the application, and its run
+    assert browser.run("search('gnuplot.sif simulate.sif').length") == 0
+
+
 def test_the_sign_hides_and_shows_what_a_box_came_from(page: Show) -> None:
     browser = page(small())
     every = shown(browser)

@@ -6,9 +6,11 @@ Mermaid itself is JavaScript, and no package of Debian or Python's own brings it
 from __future__ import annotations
 
 import re
+import string
 
 import pytest
-from tests.unit.graphs import SAMPLES, chain, fan_in
+from tests.unit.graphmaker import Sample
+from tests.unit.graphs import NAMES, SAMPLES, chain, fan_in
 
 from sifprov.render.fold import folded
 from sifprov.render.mermaid import render
@@ -47,6 +49,15 @@ def test_what_is_read_is_what_was_written(name: str) -> None:
     for id_, box in what.boxes.items():
         words = [FLAGS[flag] for flag in box.flags if flag not in (TARGET, HELD)]
         assert nodes[id_] == [box.title, *box.lines, *words]
+
+
+@pytest.mark.parametrize("name", [*NAMES, *string.punctuation, "1. list", "- list", "end"])
+def test_any_name_is_read_back(name: str) -> None:
+    s = Sample()
+    graph = s.graph(*s.run(s.application(name), (s.plain(name),), name))
+    labels = [m[3] for line in render(graph).splitlines() if (m := _NODE.fullmatch(line))]
+    titles = [box.title for box in scene(graph).boxes.values()]
+    assert [decoded(label)[0] for label in labels] == titles
 
 
 def test_no_line_of_a_label_can_begin_a_list() -> None:
