@@ -138,6 +138,11 @@ bench-trail: setup ## how long a trail of a thousand runs takes to show
 	$(call step,trail benchmark)
 	@$(BIN)/python -m tests.bench.bench_trail
 
+.PHONY: bench-files
+bench-files: setup ## what the lists of files in records cost, in bytes and time
+	$(call step,list benchmark)
+	@$(BIN)/python -m tests.bench.bench_files
+
 .PHONY: bench-lineage
 bench-lineage: setup ## what lineage takes: bytes for each ancestor, time for each run
 	$(call step,lineage benchmark)

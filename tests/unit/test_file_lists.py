@@ -313,3 +313,23 @@ def test_an_input_is_listed_by_the_newest_record_that_tells_its_content(tmp_path
     }
     found = read_manifest(replace(carrier, embedded=broken), about)
     assert found == Listed(None, missing.format(read_carrier(str(path)).good[0][0].digest[7:]))
+
+
+@pytest.mark.parametrize("metadata", ["records.sif", "records.jsonl"])
+def test_each_list_is_told_against_its_own_containers(tmp_path: Path, metadata: str) -> None:
+    """In a place that holds the records of many, which come in turn; and whole again when all that
+    was told against one list together would be longer."""
+    folders = [folder_of(tmp_path / name, 40) for name in ("one", "two")]
+    for path in folders[1].iterdir():
+        path.write_text(f"other {path.name}")
+    place = tmp_path / metadata
+    for number in range(11):
+        for folder in folders:
+            (folder / f"new{number}").write_text("x")
+            run(request_of(tmp_path, folders=(folder,), metadata=str(place)))
+    stored = documents(place)
+    assert sorted(len(d.lines) for d in stored if d.base) == sorted([*range(1, 10)] * 2)
+    assert sorted(len(d.lines) for d in stored if not d.base) == [41, 41, 51, 51]
+    carrier = read_carrier(str(place))
+    for _, record in (carrier.good[-1], carrier.good[-2], carrier.good[0], carrier.good[7]):
+        assert listed(carrier, record).manifest
