@@ -120,6 +120,21 @@ def test_what_differs_is_not_folded() -> None:
     assert text.count("recorded by") < 25
 
 
+def test_an_earlier_state_is_named_once() -> None:
+    """What led to it is drawn there already, and not gone through again."""
+    s = Sample()
+    app, data = s.application(), s.made("input.sif")
+    (state,) = s.run(app, (data,), "x.sif")
+    for _ in range(5):
+        (state,) = s.run(app, (data,), state)
+    (side,) = s.run(app, (state,), "side.sif")
+    (state,) = s.run(app, (data,), state)
+    (end,) = s.run(app, (side, state), "end.sif")
+    text = draw(s.graph(end))
+    assert text.count("recorded by") == 9
+    assert text.count("before that: see run") == 1
+
+
 def test_both_ends_of_a_chain_are_shown() -> None:
     s = Sample()
     last, app = s.made("input.sif"), s.application("a.sif")
