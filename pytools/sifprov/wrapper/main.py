@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sifprov.errors import SifprovError
 from sifprov.model.environment import asks_for_log
 from sifprov.wrapper.line import Ours, Prepared, absolute, prepare, take_out, with_program
+from sifprov.wrapper.quick import EXT3, look
 from sifprov.wrapper.recorder import Recorder, Run, begun, end_line, keep, warn
 from sifprov.wrapper.short import Short, expand, remove, trim_made
 from sifprov.wrapper.starts import Verdict
@@ -120,12 +121,14 @@ def _follow(process: Process, run: Run, short: Short, tee: Tee | None) -> Ended:
 def _surely(ended: Ended, run: Run) -> Ended:
     """A container that nobody mounted for writing shows that the runtime refused the run."""
     verdict = ended.started
-    writable = [b.bind.source for b in run.prepared.binds if not b.read_only]
-    if verdict.started or verdict.alone or not writable or run.instance:
+    if verdict.started or verdict.alone or run.instance:
         return ended
     from sifprov.hostfs import changed_since  # few runs come here
 
-    if any(changed_since(absolute(path), run.started_ns) for path in writable):
+    bound = [absolute(b.bind.source) for b in run.prepared.binds if not b.read_only]
+    # The others are mounted without a trace.
+    written = [p for p in bound if (q := look(p)) and q.fs == EXT3 and os.access(p, os.W_OK)]
+    if not written or any(changed_since(path, run.started_ns) for path in written):
         return ended
     return ended._replace(started=Verdict(False, "untouched containers", refused=True))
 
