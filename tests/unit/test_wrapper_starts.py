@@ -149,3 +149,64 @@ def test_every_signal_but_ours_is_watched() -> None:
     assert {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGCONT} <= WATCHED
     assert not {signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV} & WATCHED
     assert Path("/proc/self/task").exists()
+
+
+def supervised(argv: list[str]) -> Starts:
+    """As the supervisor waits, but that it looks at /proc only when the kernel knocks."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+    watch = Starts()
+    try:
+        pid = os.posix_spawnp(argv[0], argv, dict(os.environ))
+        watch.began(pid)
+        while True:
+            info = signal.sigtimedwait(WATCHED, 20)
+            assert info
+            if watch.is_knock(info):
+                watch.look(knocked=True)
+            elif os.waitpid(pid, os.WNOHANG)[0]:
+                return watch
+    finally:
+        watch.close()
+        while signal.sigtimedwait(WATCHED, 0):
+            pass
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def test_the_mounts_of_a_quick_command_are_seen(events: None) -> None:
+    seen = [supervised(["sh", "-c", "sleep 0.01; exit 0"]).mounts for _ in range(10)]
+    assert sum(b" / " in table for table in seen) >= 8, "a busy machine may be late"
+
+
+def test_programs_of_others_are_not_looked_at(
+    events: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    def looking(runtime: int) -> int:
+        looks.append(runtime)
+        return 0
+
+    monkeypatch.setattr(starts, "_command_below", looking)
+    watch = supervised(["setsid", "-w", "sh", "-c", "sleep 0.01; sleep 0.01; exit 0"])
+    # setsid itself begins in our group, if it is told in time.
+    assert len(looks) <= 1
+    assert not watch.settled
+
+
+def test_the_kernel_knocks_only_for_a_while(events: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starts, "_MOST_KNOCKS", 3)
+    monkeypatch.setattr(starts, "_command_below", lambda runtime: 0)
+    quick = "; ".join(["/bin/true"] * 50)
+    assert supervised(["sh", "-c", quick])._knocks <= 4
+
+
+def test_a_signal_of_somebody_is_no_knock() -> None:
+    watch = Starts()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGURG})
+    try:
+        watch.close()
+        os.kill(os.getpid(), signal.SIGURG)
+        info = signal.sigwaitinfo({signal.SIGURG})
+        assert not watch.is_knock(info)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

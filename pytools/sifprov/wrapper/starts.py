@@ -13,6 +13,7 @@ Source: the kernel's include/uapi/linux/cn_proc.h and drivers/connector/cn_proc.
 from __future__ import annotations
 
 import _socket
+import fcntl
 import os
 import signal
 import struct
@@ -25,6 +26,11 @@ _LISTEN, _IGNORE = 1, 2
 _EXEC, _EXIT = 0x00000002, 0x80000000
 _NONZERO_EXIT = 0x20000000
 _OVERFLOW_ROOM = 1 << 20
+# By this signal the kernel says that it has told something: one that ends nobody who forgets it.
+# (fcntl.h, siginfo.h; Python has no names for them.)
+_KNOCK, _SETOWN, _SETSIG, _POLL_IN = signal.SIGURG, 8, 10, 1
+# After so many a busy machine shall not wake us for every program that begins on it.
+_MOST_KNOCKS = 2000
 # Codes that the runtimes give too: 1 for a command line that they do not understand, 2 is Go's for
 # a program that broke, 255 for everything else.
 _RUNTIMES_OWN = (1, 2, 255)
@@ -59,6 +65,9 @@ class Starts:
         self._socket = _listen()
         self._runtime = 0
         self._command = 0
+        self._knocks = 0
+        self._begun: list[int] = []
+        self._group = os.getpgrp()
         self.mounts = b""
         self._overflow = self._socket is None
         self._executed: set[int] = set()
@@ -73,14 +82,27 @@ class Starts:
         """Whether nothing is left to find out while the run goes on."""
         return self._command > 0
 
-    def look(self) -> None:
-        """Takes what the kernel has told meanwhile, and looks at /proc."""
+    def look(self, *, knocked: bool = False) -> None:
+        """Takes what the kernel has told meanwhile, and looks at /proc; when it only `knocked`, if
+        a program began in the runtime's process group."""
+        self._begun.clear()
         self._receive()
+        if knocked and not any(_group_of(pid) == self._group for pid in self._begun):
+            return
         if not self._command:
             self._command = _command_below(self._runtime)
             if self._command:
                 self.mounts = _mounts_of(self._command)
                 self.close()
+
+    def is_knock(self, info: signal.struct_siginfo) -> bool:
+        """Whether a signal is the kernel's, that there is something to look at."""
+        if info.si_signo != _KNOCK or info.si_code != _POLL_IN:
+            return False
+        self._knocks += 1
+        if self._knocks == _MOST_KNOCKS and self._socket:
+            _knock(self._socket, False)
+        return True
 
     def close(self) -> None:
         """Lets the kernel tell no more."""
@@ -146,11 +168,20 @@ class Starts:
             _, pid = struct.unpack_from("=II", data, 52)
             if what == _EXEC:
                 self._executed.add(pid)
+                self._begun.append(pid)
             elif what == _EXIT:
                 code, _, _, parent = struct.unpack_from("=IIII", data, 60)
                 # One event for each thread; those behind the first know no parent.
                 known = self._ended.get(pid, (0, 0))[1]
                 self._ended[pid] = (code, parent or known)
+
+
+def _group_of(pid: int) -> int:
+    """The process group of a process; 0 when it is gone."""
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return 0
 
 
 def _mounts_of(pid: int) -> bytes:
@@ -179,11 +210,21 @@ def _listen() -> _socket.socket | None:
         made.setblocking(False)
         made.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, _OVERFLOW_ROOM)
         made.bind((0, _CN_PROC))
+        _knock(made, True)
         made.send(_message(_LISTEN, _EXEC | _NONZERO_EXIT))
     except OSError:
         made.close()
         return None
     return made
+
+
+def _knock(socket: _socket.socket, wanted: bool) -> None:
+    """Lets the kernel signal that there is something to receive, so that a quick command is seen
+    while it is there."""
+    fcntl.fcntl(socket, _SETSIG, _KNOCK)
+    fcntl.fcntl(socket, _SETOWN, os.getpid())
+    flags = fcntl.fcntl(socket, fcntl.F_GETFL) & ~os.O_ASYNC
+    fcntl.fcntl(socket, fcntl.F_SETFL, flags | (os.O_ASYNC if wanted else 0))
 
 
 def _message(operation: int, events: int | None = None) -> bytes:

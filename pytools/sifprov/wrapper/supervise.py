@@ -88,11 +88,16 @@ class Process:
                 info = signal.sigwaitinfo(WATCHED)
             else:
                 found = signal.sigtimedwait(WATCHED, pause)
+                if found and self._starts.is_knock(found):
+                    self._starts.look(knocked=True)
+                    continue
                 self._starts.look()
                 pause = min(pause * 1.3, _LAST_LOOK)
                 if found is None:
                     continue
                 info = found
+            if self._starts.is_knock(info):
+                continue  # the last one
             if info.si_signo == signal.SIGCHLD:
                 ended = self._look()
                 if ended:
