@@ -8,15 +8,21 @@ from pathlib import Path
 
 import pytest
 from tests.unit.schemas import problems
+from tests.unit.sifs import NOW, make_sif, run_record
 
+from sifprov import filestore
 from sifprov.compare import DIFFERS, SAME, compare
-from sifprov.content import Deadline, Entry, Tree, make_tree, scan_folder
+from sifprov.content import Deadline, Entry, FileState, Tree, make_tree, scan_folder
+from sifprov.embedded import Lineage
 from sifprov.errors import RecordError
+from sifprov.filestore import new_documents
 from sifprov.frozen import replace
 from sifprov.model import files as files_module
 from sifprov.model.canonical import Json, dumps, loads
 from sifprov.model.files import Document, Files, by_key, describe, key_of, load, store
 from sifprov.model.manifest import Manifest, digest_of, parse_line
+from sifprov.placement import CONTAINER, Place
+from sifprov.records import append_record
 
 ZERO = "0" * 64
 
@@ -312,3 +318,46 @@ def test_a_document_removes_what_was_there_alone() -> None:
             more.manifest(one.lines)
     with pytest.raises(RecordError, match="removed: without a base"):
         Document.from_bytes(replace(store(one), removed=(b"d/00003",)).to_bytes())
+
+
+def test_a_file_whose_digest_is_known_has_its_bits_too(tmp_path: Path) -> None:
+    class Known:
+        def find(self, state: FileState) -> str | None:
+            return "f" * 64
+
+        def keep(self, state: FileState, value: str) -> None:
+            raise AssertionError("it was read")
+
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "a").chmod(0o4750)
+    (found,) = scan_folder(str(tmp_path), Deadline(), Known()).entries
+    assert found == Entry(b"a", "x", 1, "f" * 64, 0o4750)
+
+
+def test_paths_that_are_gone_may_be_longer_than_all_that_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the list is stored whole, for no document is larger than one may be."""
+    gone = [entry(b"%02d" % n + b"n" * 250) for n in range(40)]
+    before = Manifest(tree_of(60, *gone).entries)
+    after = tree_of(60)
+    files, manifest = describe(after)
+    assert manifest and files.digest
+    path = make_sif(tmp_path / "out.sif", descriptors=20)
+    whole = store(manifest).to_bytes()
+    record = run_record()
+    it = record.containers[-1]
+    for tree, beside in ((before.tree, store(before).to_bytes()), (after, None)):
+        named = replace(it, digest=tree.digest, files=describe(tree)[0])
+        record = replace(record, containers=(*record.containers[:-1], named))
+        if beside:
+            append_record(
+                str(path), lambda _, p: replace(record, previous=p), now=NOW,  # noqa: B023
+                lineage=Lineage({}).beside([beside]),
+            )  # fmt: skip
+    lists = {files.digest: manifest}
+    place = Place(CONTAINER, str(path))
+    (data,) = new_documents(place, record, lists)
+    assert Document.from_bytes(data).base == before.digest
+    monkeypatch.setattr(filestore, "MAX_DOCUMENT", len(whole))
+    assert new_documents(place, record, lists) == (whole,)
