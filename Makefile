@@ -88,11 +88,12 @@ real: scenario-apps runtime-apptainer ## tests that drive the real runtime, as r
 	$(call step,pytest (real))
 	@$(BIN)/pytest -m real
 
-# What drives Apptainer as an ordinary user has nothing in common with the rest, but for the user.
+# What drives Apptainer as an ordinary user, as another one, has nothing in common with the rest.
+OTHER_USER := sifprovtest2
 .PHONY: on-apptainer
 on-apptainer:
 	$(call step,pytest (real, Apptainer as another user))
-	@SIFPROV_TEST_USER=sifprovtest2 $(BIN)/pytest -m 'apptainer and not alone' tests/real
+	@SIFPROV_TEST_USER=$(OTHER_USER) $(BIN)/pytest -m 'apptainer and not alone' tests/real
 
 .PHONY: on-singularity
 on-singularity:
@@ -107,6 +108,7 @@ on-both:
 .PHONY: test
 test: scenario-apps runtime-apptainer ## all of it
 	$(call step,two rows of checks side by side)
+	@tools/test-user >/dev/null; SIFPROV_TEST_USER=$(OTHER_USER) tools/test-user >/dev/null
 	@failed=; \
 	tools/side-by-side '$(MAKE) -k check go-test on-apptainer unit' '$(MAKE) on-singularity' || failed=1; \
 	$(MAKE) on-both || failed=1; \
