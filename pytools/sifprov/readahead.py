@@ -88,8 +88,8 @@ class ReadAhead:
                 with Ext3(self._path, self._partition, mounted=True) as fs:
                     self._file = _identity(fs.fileno())
                     run_all([partial(self._read, fs, node) for node in self._old_files(fs)])
-        except _ERRORS:
-            pass
+        except Exception:  # noqa: S110  (a thread's traceback would reach the user)
+            pass  # what is not known is read at the end
 
     def _journal_is_empty(self) -> bool:
         """Waits until no journal holds what may belong to an old file: until this run has mounted

@@ -270,6 +270,22 @@ def test_what_cannot_be_read_is_not_known(bench: Bench, harm: Callable[[Bench], 
     assert not ahead.is_of(str(bench.path)) or not ahead._known
 
 
+def test_a_fault_of_ours_stays_in_the_thread(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The helper's standard error is for one line to the user."""
+
+    def broken(fs: Ext3) -> object:
+        raise IndexError("a bug")
+
+    monkeypatch.setattr(Ext3, "walk", broken)
+    cache = bench.cache()
+    assert bench.begin(cache) == []
+    monkeypatch.undo()
+    assert bench.end(cache).digest == bench.truth()
+    assert capfd.readouterr().err == ""
+
+
 def test_the_largest_files_come_first_and_no_more_than_so_many(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
