@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -454,3 +455,24 @@ def test_on_paper_there_are_graph_and_table(page: Show) -> None:
     seen += " document.querySelector(s).checkVisibility())"
     assert browser.run(seen) == [True, True, False, False]
     browser.send("Emulation.setEmulatedMedia", media="")
+
+
+def test_all_that_is_shown_is_printed(page: Show) -> None:
+    browser = page(chain(60))
+    browser.run("showAll()")
+    browser.key("0")
+    on_screen = browser.run("document.querySelectorAll('[data-i]').length")
+    place = at(browser, box(browser, "step-0059.sif"))
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    assert browser.run("document.querySelectorAll('[data-i]:not(.alias)').length") == 123
+    assert browser.run(
+        "(() => { const r = canvas.getBoundingClientRect();"
+        " return [...document.querySelectorAll('[data-i]')].every(e => {"
+        " const b = e.getBoundingClientRect(); return b.left >= r.left && b.right <= r.right"
+        " && b.top >= r.top && b.bottom <= r.bottom; }); })()"
+    )
+    browser.run("dispatchEvent(new Event('afterprint'))")
+    assert browser.run("document.querySelectorAll('[data-i]').length") == on_screen < 60
+    assert at(browser, box(browser, "step-0059.sif")) == pytest.approx(place, abs=1)
+    pdf = browser.send("Page.printToPDF", printBackground=True, landscape=True)["data"]
+    assert base64.b64decode(pdf)[:5] == b"%PDF-"

@@ -95,7 +95,7 @@ function cull() {
   const right = left + stage.clientWidth / view.k, bottom = top + stage.clientHeight / view.k;
   const current = drawn.has(state.current) ? drawn.get(state.current).part : null;
   for (const part of parts) {
-    const on = part === current
+    const on = part === current || onPaper
       || (part.right >= left && part.left <= right && part.bottom >= top && part.top <= bottom);
     if (on === part.on) continue;
     part.on = on;

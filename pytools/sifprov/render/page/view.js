@@ -5,6 +5,18 @@ const status = document.getElementById("status");
 const view = { x: 0, y: 0, k: 1 };
 const LEAST = 0.04, MOST = 4, MARGIN = 32, LEGIBLE = 0.55;
 
+// On paper there is all that is shown, whatever the window shows of it.
+let onPaper = false;
+
+function print(on) {
+  onPaper = on;
+  look();
+  if (!on) return canvas.removeAttribute("viewBox");
+  canvas.setAttribute("viewBox", `-24 -24 ${extent.width + 48} ${extent.height + 48}`);
+  canvas.classList.remove("far", "farther");
+  world.removeAttribute("transform");
+}
+
 function look() {
   world.setAttribute("transform", `translate(${view.x} ${view.y}) scale(${view.k})`);
   canvas.classList.toggle("far", view.k < 0.3); // only shapes
@@ -121,6 +133,8 @@ function bindView(clicked) {
   };
   canvas.addEventListener("pointerup", lift);
   canvas.addEventListener("pointercancel", lift);
+  window.addEventListener("beforeprint", () => print(true));
+  window.addEventListener("afterprint", () => print(false));
   let width = stage.clientWidth;
   new ResizeObserver(() => {
     if (panel.hidden && Math.abs(stage.clientWidth - width) > 200) {
