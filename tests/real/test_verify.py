@@ -90,6 +90,7 @@ def test_an_ordinary_run_that_nobody_recorded(ran: WrapJob) -> None:
     assert "its content is" in problems(report)["ancestors"]
 
 
+@pytest.mark.not_for(user="root")
 def test_a_byte_that_was_altered_from_outside(ran: WrapJob) -> None:
     path = ran.path("output.sif")
     at = path.read_bytes().index(b"one\ntwo\n")
@@ -136,6 +137,7 @@ def signed(ran: WrapJob) -> WrapJob:
     return ran
 
 
+@pytest.mark.not_for(user="root")
 def test_who_signed_what(signed: WrapJob) -> None:
     report = verify(signed, "--signed")
     assert report["verdict"] == "good", problems(report)
@@ -225,6 +227,7 @@ def test_what_an_unkeyed_chain_cannot_show_a_signature_does(signed: WrapJob) -> 
     assert "carries other records" in problems(report)["ancestors"]
 
 
+@pytest.mark.not_for(user="root")
 def test_a_signature_that_was_altered_is_never_good(signed: WrapJob) -> None:
     path = signed.path("output.sif")
     with open_image(str(path)) as (_, image):
@@ -240,6 +243,7 @@ def test_a_signature_that_was_altered_is_never_good(signed: WrapJob) -> None:
     assert verify(signed, "--signed")["verdict"] == "good"
 
 
+@pytest.mark.not_for(user="root")
 def test_data_that_a_run_changed_after_it_was_signed(signed: WrapJob) -> None:
     signed.shell("echo more > /Outputs/more.txt").expect()
     report = verify(signed)
@@ -249,6 +253,7 @@ def test_data_that_a_run_changed_after_it_was_signed(signed: WrapJob) -> None:
     assert any(t.startswith("group 2 (3 of 4 records): valid, by test") for t in texts)
 
 
+@pytest.mark.not_for(user="root")
 def test_the_key_of_a_file(ran: WrapJob) -> None:
     openssl = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "key.pem"]
     ran.run(openssl).expect()
