@@ -165,6 +165,34 @@ def test_a_broken_ancestor_is_no_dead_end(tmp_path: Path) -> None:
     assert set(embedded(alone).documents) == digests(one) and written.digest
 
 
+def test_what_was_looked_for_in_vain_is_found_further_on(tmp_path: Path) -> None:
+    """The input that still has it is one generation further away."""
+    first = source(tmp_path / "0.sif")
+    one, middle, two = (data(tmp_path / f"{n}.sif") for n in range(1, 4))
+    run(first, to=one)
+    run(first, to=middle)
+    run(middle, to=two)
+    with open_image(str(one)) as (_, image):
+        item = next(d for d in image.descriptors if d.name.startswith(LINEAGE.encode()))
+    with one.open("r+b") as file:
+        file.seek(item.offset + 30)
+        file.write(b"!!!!")
+    out = data(tmp_path / "out.sif")
+    run(one, two, to=out)
+    assert set(embedded(out).documents) == digests(first, one, middle, two)
+
+
+def test_an_output_that_has_company_in_the_end(tmp_path: Path) -> None:
+    """The folder's record names what the container carried before."""
+    first, out, results = source(tmp_path / "0.sif"), data(tmp_path / "1.sif"), tmp_path / "r"
+    results.mkdir()
+    run(first, to=out)
+    before = digests(out)
+    run(first, to=out, folders=(results,))
+    place = Place(SIDECAR, beside(str(results)))
+    assert set(read_place_embedded(place).documents) == digests(first) | before
+
+
 def test_the_words_about_an_input_travel_too(tmp_path: Path) -> None:
     first, out = source(tmp_path / "0.sif"), data(tmp_path / "out.sif")
     annotate(str(first), make_annotation(["off by one"]))
@@ -403,9 +431,9 @@ def test_no_time_is_left(tmp_path: Path) -> None:
 
 def test_an_input_that_is_replaced_meanwhile(tmp_path: Path) -> None:
     first = source(tmp_path / "0.sif")
-    (wanted,) = digests(first)
+    annotate(str(first), make_annotation(["two of them"]))
     here = shelf.Shelf(str(first))
-    assert [record_digest(d) for d in here.more() or ()] == [wanted]
+    assert {record_digest(d) for d in here.more() or ()} < digests(first)
     other = source(tmp_path / "1.sif")
     os.replace(other, first)
     assert here.more() is None
@@ -438,6 +466,24 @@ def test_lists_of_files_travel_after_the_records(
     run(out, to=next_)
     for path in (out, next_):
         assert record_digest(stored) in embedded(path).documents
+    # One that is told against another brings that one along.
+    more = make_tree([*tree.entries, plain_entry(b"g", 0o040755)], 0)
+    files, second = describe(more)
+    assert second and files.digest
+    delta = store(second, manifest.lines).to_bytes()
+    assert len(delta) < len(stored)
+    record = replace(
+        record, id=uuid4(), origin=replace(made.origin, digest=more.digest, files=files)
+    )
+    both = data(tmp_path / "4.sif", INPUT)
+    append_to(
+        Place("container", str(both)),
+        replace(record, container=uuid_of(both)),
+        lineage=Lineage({}).beside((delta, stored)),
+    )
+    target = data(tmp_path / "5.sif")
+    run(both, to=target)
+    assert {record_digest(delta), record_digest(stored)} < set(embedded(target).documents)
     monkeypatch.setattr(lineage, "MAX_EMBEDDED", len(stored) + 10)
     small = data(tmp_path / "3.sif")
     (written,) = run(first, to=small).written
