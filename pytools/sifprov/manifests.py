@@ -36,8 +36,14 @@ def read_manifest(carrier: Carrier, about: Container | Origin) -> Listed:
     `carrier` has that record, or embeds it. Where the entry lists none itself, as of an input that
     carried records, those that it carried are asked. Raises nothing.
     """
+    return manifest_reader(carrier)(about)
+
+
+def manifest_reader(carrier: Carrier) -> Callable[[Container | Origin], Listed]:
+    """Returns `read_manifest` of one carrier, for whoever asks for many entries."""
     find = partial(_record, {s.digest: r for s, r in carrier.good}, carrier.embedded)
-    return listed(about, find, by_key(carrier.embedded.values()))
+    documents = by_key(carrier.embedded.values())
+    return lambda about: listed(about, find, documents)
 
 
 def listed(

@@ -6,7 +6,7 @@ from sifprov.carrier import Carrier, elsewhere, read_carrier, split_reference
 from sifprov.errors import NoRecordError
 from sifprov.frozen import dataclass
 from sifprov.listing import Tree
-from sifprov.manifests import read_manifest
+from sifprov.manifests import manifest_reader
 from sifprov.model.annotation import Annotation
 from sifprov.model.container import Container
 from sifprov.model.record import APPLICATION, INPUT, OUTPUT, Record, Run
@@ -93,9 +93,10 @@ def diff_runs(first: Recorded, second: Recorded) -> Diff:
     def containers(name: str, role: str) -> Topic:
         return compare_containers(name, a.with_role(role), b.with_role(role), trees)
 
+    read_left, read_right = manifest_reader(first.carrier), manifest_reader(second.carrier)
+
     def trees(one: Container, other: Container) -> tuple[Tree, Tree] | None:
-        left = read_manifest(first.carrier, one).manifest
-        right = read_manifest(second.carrier, other).manifest
+        left, right = read_left(one).manifest, read_right(other).manifest
         return (left.tree, right.tree) if left and right else None
 
     return Diff(
