@@ -206,20 +206,19 @@ def test_two_outputs_are_one_run() -> None:
     assert graph.entities[run.generated[1].entity].standing == FOUND
 
 
-def test_the_other_output_of_a_later_run() -> None:
-    """The record there is named by nobody: it is known by the run's id."""
+def test_the_other_output_is_known_by_the_id_of_the_run() -> None:
+    """Its container is found, and nobody names its record."""
     s = Sample()
-    app, data = s.application(), s.made("input.sif")
-    first = s.run(app, (data,), "left.sif", "right.sif")
-    left, right = s.run(app, (data,), *first)
-    its = [record_of(s, e) for e in (first[0], left)]
-    others = [record_of(s, e) for e in (first[1], right)]
-    start = replace(carrier(left, *its), embedded={data.record or "": s.store[data.record or ""]})
-    graph = build(read(start, carrier(right, *others)))
+    before = s.made("right.sif")
+    left, right = s.run(s.application(), (s.made("input.sif"),), "left.sif", before)
+    start = replace(carrier(left, record_of(s, left)), embedded=s.store)
+    there = carrier(right, record_of(s, before), record_of(s, right))
+    graph = build(read(start, there))
     hangs_together(graph)
-    digests = [a.digests for a in graph.activities.values() if a.run]
-    assert digests == [(first[0].record, first[1].record), (left.record, right.record)]
-    assert graph.entities[right.key].revision_of == first[1].key
+    (run,) = (a for a in graph.activities.values() if a.run)
+    assert run.digests == (left.record, right.record)
+    assert graph.entities[right.key].revision_of == before.key
+    assert graph.entities[right.key].standing == FOUND
 
 
 def test_a_sealed_container_goes_on_from_what_it_was_sealed_from() -> None:
