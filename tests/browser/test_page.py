@@ -328,6 +328,15 @@ def test_the_keyboard_walks_through_the_graph(page: Show) -> None:
     assert panel(browser) == "" and current(browser).startswith("sh -c")
 
 
+def test_the_keyboard_moves_the_picture(page: Show) -> None:
+    browser = page(small())
+    x, y = at(browser, box(browser, "middle.sif") + " .icon")
+    for key in ("ArrowRight", "ArrowDown", "ArrowDown"):
+        browser.key(key, modifiers=SHIFT)
+    moved = at(browser, box(browser, "middle.sif") + " .icon")
+    assert moved == pytest.approx((x - 120, y - 240), abs=1)
+
+
 def test_help_and_its_end(page: Show) -> None:
     browser = page(small())
     browser.key("?", modifiers=SHIFT)

@@ -1,1 +1,2 @@
-"""Draws a trail. Pure: a `Trail` in, text out."""
+"""Draws a trail. Pure: a `Trail` or its `Graph` in, text out; only `dot.render_svg` runs a
+program."""

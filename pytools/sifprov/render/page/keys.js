@@ -43,6 +43,14 @@ function walk(key) {
   if (next !== undefined) focusBox(next);
 }
 
+const PAN = 120;
+
+function pan(key) {
+  view.x += { ArrowLeft: PAN, ArrowRight: -PAN }[key] || 0;
+  view.y += { ArrowUp: PAN, ArrowDown: -PAN }[key] || 0;
+  look();
+}
+
 const COMMANDS = {
   "/": () => input.focus(),
   "?": () => document.getElementById("keys").showModal(),
@@ -60,7 +68,7 @@ function bindKeys() {
     if (event.key === "Escape" && !panel.hidden) {
       closePanel();
       focusBox(state.current);
-    } else if (inGraph && event.key.startsWith("Arrow")) walk(event.key);
+    } else if (inGraph && event.key.startsWith("Arrow")) (event.shiftKey ? pan : walk)(event.key);
     else if (inGraph && event.key === "Enter") activate(state.current, true);
     else if (inGraph && event.key === " ") fold(state.current);
     else if (Object.keys(COMMANDS).includes(event.key)) COMMANDS[event.key]();
