@@ -41,7 +41,7 @@ def test_it_is_shown_and_exported(wrap_job: WrapJob) -> None:
 def test_a_run_of_ours_goes_on_behind_it(wrap_job: WrapJob) -> None:
     result = made(wrap_job)
     before = result.read_bytes()
-    binds = (f"{result}:/predictions:image-src=/predictions:ro",
+    binds = (f"{result}:/predictions:image-src=/predictions,ro",
              "output.sif:/Outputs:image-src=/Outputs")  # fmt: skip
     wrap_job.exec("sh", "-c", "cat /predictions/* > /Outputs/copy", binds=binds).expect()
     assert wrap_job.last()["containers"][1]["record"] is None

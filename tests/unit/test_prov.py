@@ -236,6 +236,38 @@ def test_a_container_that_was_there_before_is_a_revision() -> None:
     assert written.count("wasGeneratedBy(") == 4
 
 
+def test_what_no_recorded_run_changed_is_a_revision_too() -> None:
+    s = Sample()
+    data = s.made("data.sif")
+    changed = replace(
+        data, key=data.key + "#changed", generated_by=None, revision_of=data.key,
+        problem="had been changed",
+    )  # fmt: skip
+    s.entities[changed.key] = changed
+    (end,) = s.run(s.application(), (changed,), "out.sif")
+    graph = s.graph(end)
+    valid(graph)
+    names = {e.get("problem"): e[""] for e in every(graph, "DataContainer")}
+    assert said(graph).count(f"; sifprov:{names['had been changed']}, sifprov:data-") == 1
+    # In a circle one has to be the first.
+    again = replace(data, generated_by=None, revision_of=changed.key)
+    loop = replace(graph, entities={**graph.entities, data.key: again}, activities={
+        k: a for k, a in graph.activities.items() if a.run})  # fmt: skip
+    valid(loop)
+    assert said(loop).count("prov:Revision") == 1
+
+
+def test_a_state_that_comes_of_what_comes_of_it() -> None:
+    s = Sample()
+    data = s.made("data.sif")
+    (end,) = s.run(s.application(), (data,), "out.sif")
+    odd = replace(end, key="odd#1", generated_by=None, revision_of=end.key)
+    entities = {**s.entities, odd.key: odd, end.key: replace(end, revision_of=odd.key)}
+    graph = replace(s.graph(end), entities=entities)
+    valid(graph)
+    assert said(graph).count("prov:Revision") == 1
+
+
 def test_what_is_missing_is_named() -> None:
     graph = SAMPLES["partly-missing"]()
     written = said(graph)
@@ -357,6 +389,56 @@ def test_an_entity_is_made_once() -> None:
     twice = (*graph.activities[last].generated, *graph.activities[first].generated) * 2
     again = replace(graph.activities[last], generated=twice)
     valid(replace(graph, activities={**graph.activities, last: again}))
+
+
+def test_an_entity_that_two_say_they_made_is_made_once() -> None:
+    graph = chain(2)
+    first, last = list(graph.activities)[1:]
+    usage = graph.activities[first].generated[0]
+    entity = replace(graph.entities[usage.entity], generated_by=None)
+    both = (*graph.activities[last].generated, usage)
+    again = replace(graph.activities[last], generated=both, used=())
+    graph = replace(
+        graph, entities={**graph.entities, entity.key: entity},
+        activities={**graph.activities, last: again},
+    )  # fmt: skip
+    valid(graph)
+    assert said(graph).count("wasGeneratedBy(") == 3
+
+
+def test_a_container_that_was_sealed_before_it_was_made_has_no_time() -> None:
+    s = Sample()
+    sealed = s.made("sealed.sif")
+    (later,) = s.run(s.application(), (s.plain("x.sif"),), "later.sif")
+    key = sealed.generated_by or ""
+    making = s.activities.pop(key)
+    usage = replace(making.generated[0], entity=later.key, container=later.container)
+    s.activities[key] = replace(making, used=(usage,))
+    graph = s.graph(sealed)
+    valid(graph)
+    assert "clocks differ" in one(graph, "Making")["problem"]
+
+
+def test_what_many_runs_say_of_an_image_stands_once() -> None:
+    fact = Fact("application", {"bases": [{"from": "debian:12"}], "labels": {"a": "b"}}, "objects")
+    s = Sample()
+    app, data = s.application(), s.made("in.sif")
+    for _ in range(3):
+        (data,) = s.run(app, (data,), "out.sif", facts=(fact,))
+    written = said(s.graph(data))
+    image, base = f"sifprov:{one(s.graph(data), 'ContainerImage')['']}", "sifprov:base-"
+    assert written.count(f"wasDerivedFrom({image}, {base}") == 1
+    configuration = one(s.graph(data), "Configuration")[""]
+    assert written.count(f"specializationOf(sifprov:{configuration}, {image})") == 1
+
+
+def test_a_record_comes_of_its_run_and_a_result_at_its_end() -> None:
+    written = said(small())
+    for record in [r for r in every(small(), "Record") if "checked" not in str(r.get("notes"))]:
+        assert f"wasInfluencedBy(sifprov:{record['']}, sifprov:" in written
+    run = every(small(), "Execution")[-1]
+    end = run["prov:endTime"].isoformat()
+    assert f", sifprov:{run['']}, {end}, [prov:role='sifprov:output'" in written
 
 
 def test_many_inputs_of_many_outputs_take_a_collection() -> None:

@@ -73,6 +73,8 @@ def document(graph: Graph) -> ProvDocument:
     for key, activity in graph.activities.items():
         names[key] = runs.add(activity)
         add_records(s, activity, names[key])
+    for key in graph.entities:
+        runs.settle(key)
     for word in graph.words:
         add_words(s, word)
     records = [r for a in graph.activities.values() for r in (a.record, *a.words) if r]

@@ -15,19 +15,17 @@ from sifprov.export.agents import add_agents, associate, recorder
 from sifprov.export.clock import Clock, Times
 from sifprov.export.containers import bound, content, name_of, specialize
 from sifprov.export.facts import Facts
-from sifprov.export.images import FIELDS, add_image
+from sifprov.export.images import FIELDS
+from sifprov.export.process import MAX_LABEL, add_command, add_command_text, add_process
 from sifprov.export.relations import attribute, derive, member, revise
 from sifprov.export.statements import Statements
-from sifprov.export.vocabulary import by_digest, by_value, json_text, named, text, texts
-from sifprov.model.canonical import text_to_json
+from sifprov.export.vocabulary import by_digest, by_value, named, text
 from sifprov.model.foreign import Foreign
 from sifprov.model.graph import APPLICATION, Activity, Graph, Usage
 from sifprov.model.record import Origin, Record, Run
 from sifprov.model.timestamp import to_ns
 from sifprov.terminal import command
 
-# A label is for people. What ran stands in the start command, whole.
-_MAX_LABEL = 200
 # Up to so many derivations for each container of a run; with more, through a collection.
 _MANY = 32
 
@@ -41,6 +39,7 @@ class Runs:
         self._clock = Clock()
         self._made: set[str] = set()
         self._awaited = {u.entity for a in graph.activities.values() for u in a.generated}
+        self._settled: set[str] = set()
         # What the workflow as a whole has: plans, users and batch jobs in their order, and time.
         self.commands: dict[str, None] = {}
         self.users: dict[str, None] = {}
@@ -51,6 +50,8 @@ class Runs:
         """States an activity; returns its name."""
         used = [u for u in activity.used if self._stands(u.entity)]
         made = [u for u in _once(activity.generated) if self._is_new(u.entity, activity.key)]
+        for key in (*(u.entity for u in used), *(self._revises(u.entity) for u in made)):
+            self.settle(key)
         before = [u.entity for u in used]
         before += [e for u in made if (e := self._revises(u.entity)) is not None]
         late = (
@@ -75,6 +76,21 @@ class Runs:
             self._made.add(usage.entity)
         return name
 
+    def settle(self, key: str | None) -> None:
+        """States of what it is a revision, for an entity that no activity made: one that was
+        changed by no recorded run, say. In hostile records such a chain may be a circle."""
+        entities = self._graph.entities
+        chain: dict[str, None] = {}
+        while key and not any(key in known for known in (self._awaited, self._settled, chain)):
+            chain[key] = None
+            key = entities[key].revision_of
+        for later in reversed(chain):
+            earlier = entities[later].revision_of
+            if earlier and (earlier in self._made or earlier in self._settled):
+                revise(self._s, name_of(entities[later]), name_of(entities[earlier]))
+                self._clock.note(later, Times(None, None, None), [earlier])
+            self._settled.add(later)
+
     # -- the three kinds
 
     def _run(
@@ -85,7 +101,7 @@ class Runs:
         name = s.activity(
             named("run", key),
             "Execution",
-            command(run.command or run.argv)[:_MAX_LABEL],
+            command(run.command or run.argv)[:MAX_LABEL],
             times.start,
             times.end,
             {
@@ -111,12 +127,14 @@ class Runs:
             self.jobs[text(job)] = None
         if elapsed is not None:
             self.elapsed_us = (self.elapsed_us or 0) + elapsed
-        plan = self._command(run)
+        plan = add_command(s, run)
+        self.commands[plan] = None
         user = add_agents(s, name, key, run, facts, plan)
         if user:
             self.users[user] = None
-        self._container(name, activity, facts)
-        self._log(name, key, facts)
+        used = [self._graph.entities[u.entity] for u in activity.used if self._stands(u.entity)]
+        images = [name_of(entity) for entity in used if entity.kind == APPLICATION]
+        add_process(s, name, key, images, facts)
         if activity.record and activity.record.replays:
             replayed = by_digest("record", activity.record.replays.record)
             formal = {PROV_ATTR_ACTIVITY: name, PROV_ATTR_ENTITY: replayed}
@@ -146,7 +164,7 @@ class Runs:
         name = s.activity(
             named("run" if it.is_run else "making", activity.key),
             "Execution" if it.is_run else "Making",
-            text(it.command)[:_MAX_LABEL],
+            text(it.command)[:MAX_LABEL],
             None,
             None,
             {
@@ -156,55 +174,12 @@ class Runs:
             },
         )
         if it.is_run:
-            plan = by_value("command", {"text": text_to_json(it.command)})
-            label = text(it.command)
-            s.entity(plan, "StartCommand prov:Plan", label[:_MAX_LABEL], {"command_text": label})
+            plan = add_command_text(s, it.command)
             self.commands[plan] = None
             associate(s, name, None, named("association", activity.key), plan)
         return name, Times(None, None, None)
 
-    # -- what belongs to a run
-
-    def _command(self, run: Run) -> str:
-        """The command with which the container was started: one thing for all runs of the same."""
-        fields = {
-            "argv": texts(run.argv),
-            "command": texts(run.command),
-            "cwd": text(run.cwd),
-            "environment": json_text({n: text_to_json(v) for n, v in run.environment}),
-            "redacted": json_text([*run.redacted]) if run.redacted else None,
-        }
-        label = command(run.argv or run.command)[:_MAX_LABEL]
-        name = by_value("command", fields)
-        self.commands[self._s.entity(name, "StartCommand prov:Plan", label, fields)] = None
-        return name
-
-    def _container(self, run: str, activity: Activity, facts: Facts) -> None:
-        """The process that ran the image, what it could see of the host, and its image."""
-        s = self._s
-        binds = facts.value("binds")
-        name = s.entity(
-            named("container", activity.key),
-            "Container",
-            None,
-            {
-                "binds": json_text(binds) if isinstance(binds, list) else None,
-                **facts.attributes("isolation"),
-            },
-        )
-        formal = {PROV_ATTR_ACTIVITY: run, PROV_ATTR_ENTITY: name}
-        s.relation(PROV_USAGE, formal)
-        for usage in activity.used:
-            entity = self._graph.entities[usage.entity]
-            if entity.kind == APPLICATION and self._stands(usage.entity):
-                derive(s, name, name_of(entity))
-                add_image(s, name_of(entity), facts)
-
-    def _log(self, run: str, key: str, facts: Facts) -> None:
-        if facts.fields("log"):
-            name = self._s.entity(named("log", key), "Log", None, facts.attributes("log"))
-            formal = {PROV_ATTR_ENTITY: name, PROV_ATTR_ACTIVITY: run}
-            self._s.relation(PROV_GENERATION, formal)
+    # -- what belongs to a making
 
     def _folder(self, making: str, activity: Activity, origin: Origin) -> None:
         """The folder that a data container was made from."""
