@@ -169,8 +169,8 @@ def test_what_was_looked_for_in_vain_is_found_further_on(tmp_path: Path) -> None
     """The input that still has it is one generation further away."""
     first = source(tmp_path / "0.sif")
     one, middle, two = (data(tmp_path / f"{n}.sif") for n in range(1, 4))
-    run(first, to=one)
-    run(first, to=middle)
+    for path in (one, middle, two):
+        run(first, to=path)
     run(middle, to=two)
     with open_image(str(one)) as (_, image):
         item = next(d for d in image.descriptors if d.name.startswith(LINEAGE.encode()))

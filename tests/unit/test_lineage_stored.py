@@ -269,6 +269,15 @@ def test_hostile_objects_are_errors(fields: dict[str, object]) -> None:
         open_lineage(json.dumps({**good, **fields}).encode())
 
 
+def test_a_list_that_is_too_long_is_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(data: bytes) -> None:
+        raise AssertionError(data[:10])
+
+    monkeypatch.setattr("sifprov.bundle.loads", never)
+    with pytest.raises(RecordError, match="more than 65536"):
+        open_lineage(b'{"data":"","sizes":[' + b"1," * 70_000 + b"1]}")
+
+
 def test_a_limit_holds_before_anything_is_unpacked() -> None:
     several = [document(n, 40_000) for n in range(3)]
     (data,) = pack_lineage(several)
