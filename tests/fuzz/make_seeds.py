@@ -20,9 +20,9 @@ from pathlib import Path
 from pyext2fs._inodes import Inodes, put_time
 from pyext2fs.debugfs import Debugfs
 from sifprov.bundle import pack
-from sifprov.embedded import pack_lineage
+from sifprov.embedded import Lineage, pack_lineage
 from sifprov.model.annotation import make
-from sifprov.model.canonical import dumps
+from sifprov.model.canonical import dumps, record_digest
 from sifprov.model.files import store
 from sifprov.model.log import Collector
 from sifprov.model.manifest import Manifest
@@ -151,6 +151,9 @@ def stored_seeds() -> None:
     lines = b"".join(r.to_bytes() + b"\n" for r in (origin, run))
     put("sidecar", two=lines, cut=lines + run.to_bytes()[:100], other=origin_record().to_bytes()
         + b"\n", broken=lines + b"{}\n\n" + lines)  # fmt: skip
+    ancestor = origin_record().to_bytes()
+    lineage = Lineage({record_digest(ancestor): ancestor}).objects(())
+    put("sidecar", lineage=b"".join(line + b"\n" for line in (*lineage, run.to_bytes())))
     words = make(["detector 3 was off"], ["paper=draft-2", "sample=7"], ["r2=0.93", "n=-4e9"])
     put("annotation", words=dumps(words.to_json()), note=dumps(make(["é"]).to_json()))
     put("annotation-typed", all=b"a note\0paper=draft-2,sample=7\0r2=0.93", odd=b"\0a,=,b=\0x=y")
