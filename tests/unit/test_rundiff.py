@@ -23,7 +23,7 @@ from sifprov.model.fact import Fact
 from sifprov.model.files import describe
 from sifprov.model.record import INPUT, SIGNALED, Record, Run
 from sifprov.rundiff import diff_runs, read_run
-from sifprov.rundiff.change import Change, flat
+from sifprov.rundiff.change import Change, by_way
 from sifprov.rundiff.containers import name_files
 
 OTHER = "tree-v1:" + "9" * 64
@@ -191,9 +191,9 @@ def test_the_machine_counts_and_what_was_used_does_not(tmp_path: Path) -> None:
     second = stored(tmp_path, "b.sif", with_run(facts=less))
     found = changes(first, second)
     assert found == {
-        "platform": {"gpus.0": ("A100", "H100")},
+        "platform": {"gpus": ("A100", "H100")},
         "resources": {"user time": ("1.00 s", "2.00 s (2.00 times)")},
-        "circumstances": {"user name": ("me", "you"), "user uid": ("1", "2")},
+        "circumstances": {"user.name": ("me", "you"), "user.uid": ("1", "2")},
     }
     calm = replace(a, run=replace(a.run or run(), facts=(*a.run.facts[:1], *less[1:])))  # type: ignore[union-attr]
     assert cli(first, stored(tmp_path, "c.sif", calm)).return_value == 0
@@ -203,9 +203,9 @@ def test_the_users_words_are_shown_later_ones_too(tmp_path: Path) -> None:
     noted = replace(run_record(), annotation=make(["detector 3"], [], ["r2=0.93"]))
     first = stored(tmp_path, "a.sif", run_record())
     found = changes(first, stored(tmp_path, "b.sif", noted))
-    assert found == {"circumstances": {"note 1": (None, "detector 3"), "metric r2": (None, "0.93")}}
+    assert found == {"circumstances": {"notes": (None, "detector 3"), "metric.r2": (None, "0.93")}}
     CliRunner().invoke(main, ["annotate", str(first), "--metric", "r2=0.5"])
-    assert changes(first, tmp_path / "b.sif")["circumstances"]["metric r2"] == ("0.5", "0.93")
+    assert changes(first, tmp_path / "b.sif")["circumstances"]["metric.r2"] == ("0.5", "0.93")
 
 
 def test_the_last_two_runs_of_one_container(tmp_path: Path) -> None:
@@ -239,11 +239,26 @@ def test_hostile_words_are_harmless(tmp_path: Path) -> None:
     assert "\x1b" not in shown and "\\x1b[2J" in shown
 
 
-def test_deep_and_long_facts_end() -> None:
+def test_deep_facts_end_and_lists_are_compared_by_what_is_in_them() -> None:
     deep: Json = "x"
     for _ in range(60):
         deep = [deep]
-    assert flat({"a": deep, "b": None, "c": True}) == {"c": "true"}
+    assert list(by_way({"a": deep, "b": None, "c": True}, {"a": "y"})) == [
+        Change("a", None, "y"), Change("c", "true", None)
+    ]  # fmt: skip
+    assert list(by_way({"e": ["a", "b", "b"]}, {"e": ["b", "c"]}, "is ")) == [
+        Change("is e", "a, b", "c")
+    ]
+    assert not list(by_way({"e": ["a", "b"]}, {"e": ["b", "a"]}))
+
+
+def test_names_of_variables_that_went_in_do_not_count(tmp_path: Path) -> None:
+    first, second = (
+        with_run(facts=facts(isolation={"contain": False, "environment": ["HOME", name]}))
+        for name in ("A", "B")
+    )
+    found = changes(stored(tmp_path, "a.sif", first), stored(tmp_path, "b.sif", second))
+    assert found == {"circumstances": {"variables": ("A", "B")}}
 
 
 def test_long_command_lines_take_no_time(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from sifprov.frozen import dataclass
@@ -51,20 +52,43 @@ def by_name(
         yield from change(prefix + name, first.get(name), second.get(name))
 
 
-def flat(value: Json) -> dict[str, str]:
-    """Returns the plain values of a JSON document by the way to each (`cpu`, `gpus.0`)."""
-    found: dict[str, str] = {}
+def by_way(first: Json, second: Json, prefix: str = "") -> Iterator[Change]:
+    """Yields a change for each place in two JSON documents (`gpus`, `cpu`) where they are not the
+    same; of lists of plain values, what one has and the other has not."""
+    left, right = _flat(first), _flat(second)
+    for way in sorted(left.keys() | right.keys()):
+        one, other = left.get(way), right.get(way)
+        if isinstance(one, Counter) and isinstance(other, Counter):
+            yield from change(prefix + way, _listed(one - other), _listed(other - one))
+        else:
+            yield from change(prefix + way, _listed(one), _listed(other))
+
+
+def _listed(value: str | Counter[str] | None) -> str | None:
+    return ", ".join(sorted(value.elements())) or None if isinstance(value, Counter) else value
+
+
+def _flat(value: Json) -> dict[str, str | Counter[str]]:
+    """The plain values, and lists of such, of a JSON document by the way to each."""
+    found: dict[str, str | Counter[str]] = {}
     todo: list[tuple[str, Json, int]] = [("", value, 0)]
     while todo:
-        name, one, depth = todo.pop()
+        way, one, depth = todo.pop()
         below: Iterable[tuple[str, Json]] = ()
+        if isinstance(one, list):
+            plain = [text for item in one if (text := _plain(item)) is not None]
+            found[way] = Counter(plain)
+            below = [(str(i), x) for i, x in enumerate(one) if isinstance(x, (Mapping, list))]
+        elif isinstance(one, Mapping):
+            below = one.items()
+        elif (text := _plain(one)) is not None:
+            found[way] = text
         if depth < _MAX_DEPTH:
-            if isinstance(one, Mapping):
-                below = one.items()
-            elif isinstance(one, list):
-                below = [(str(place), item) for place, item in enumerate(one)]
-        if isinstance(one, (Mapping, list)):
-            todo += [(f"{name}.{key}" if name else key, item, depth + 1) for key, item in below]
-        elif one is not None:
-            found[name] = str(one).lower() if isinstance(one, bool) else str(one)
+            todo += [(f"{way}.{key}" if way else key, item, depth + 1) for key, item in below]
     return found
+
+
+def _plain(value: Json) -> str | None:
+    if value is None or isinstance(value, (Mapping, list)):
+        return None
+    return str(value).lower() if isinstance(value, bool) else str(value)

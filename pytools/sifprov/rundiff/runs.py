@@ -9,7 +9,7 @@ from sifprov.model.annotation import Annotation
 from sifprov.model.canonical import Json
 from sifprov.model.record import EXITED, NOT_STARTED, SIGNALED, Record, Run
 from sifprov.model.timestamp import to_ns
-from sifprov.rundiff.change import SHOWN, Change, Topic, by_name, change, flat, topic
+from sifprov.rundiff.change import SHOWN, Change, Topic, by_name, by_way, change, topic
 from sifprov.runtime.argv import parse, without_image_binds
 from sifprov.terminal import command, size
 
@@ -67,11 +67,10 @@ def platform(a: Run, b: Run) -> Topic:
 
     def changes() -> Iterator[Change]:
         yield from change("runtime", _runtime(a), _runtime(b))
-        for name in ("platform", "isolation"):
-            first, second = _fact(a, name), _fact(b, name)
-            prefix = f"{name}: " if name != "platform" else ""
+        for name, prefix in (("platform", ""), ("isolation", "isolation: ")):
+            first, second = _shared(_fact(a, name)), _shared(_fact(b, name))
             if first is not None and second is not None:
-                yield from by_name(_readable(first), _readable(second), prefix)
+                yield from by_way(first, second, prefix)
             elif first is not None or second is not None:
                 # The one that does not tell is no other.
                 known = "known", None
@@ -88,12 +87,15 @@ def _fact(run: Run, name: str) -> Json:
     return next((fact.value for fact in run.facts if fact.name == name), None)
 
 
-def _readable(value: Json) -> dict[str, str]:
-    """The values of a fact, sizes as people read them."""
-    found = flat(value)
+def _shared(value: Json) -> Json:
+    """A fact as it is compared: sizes as people read them, and without the names of the variables
+    that went in, which are hardly ever the same."""
+    if not isinstance(value, Mapping):
+        return value
     return {
-        name: size(int(text)) if name in _SIZES and text.isdecimal() and len(text) < 20 else text
-        for name, text in found.items()
+        name: size(item) if name in _SIZES and isinstance(item, int) else item
+        for name, item in value.items()
+        if name != "environment"
     }
 
 
@@ -152,18 +154,19 @@ def circumstances(
     a: Record, b: Record, first: tuple[Annotation, ...], second: tuple[Annotation, ...]
 ) -> Topic:
     """Shows who ran it, in which batch job, and what the user had to say of it, then or later."""
-    changes = by_name(_circumstances(a, first), _circumstances(b, second))
-    return Topic("circumstances", SHOWN, tuple(changes))
+    return Topic(
+        "circumstances", SHOWN, tuple(by_way(_circumstances(a, first), _circumstances(b, second)))
+    )
 
 
-def _circumstances(record: Record, words: tuple[Annotation, ...]) -> dict[str, str]:
-    found = {"recorded by": record.captured_by}
+def _circumstances(record: Record, words: tuple[Annotation, ...]) -> Json:
+    found: dict[str, Json] = {"recorded by": record.captured_by}
     for fact in ("user", "batch", "application"):
-        value = _fact(record.run, fact) if record.run else None
-        found |= {f"{fact} {name}": text for name, text in flat(value).items()}
-    notes = [note for said in words for note in said.notes]
-    found |= {f"note {place}": note for place, note in enumerate(notes, start=1)}
-    for said in words:
-        found |= {f"tag {name}": text for name, text in said.tags}
-        found |= {f"metric {name}": text for name, text in said.metrics}
+        found[fact] = _fact(record.run, fact) if record.run else None
+    isolation = _fact(record.run, "isolation") if record.run else None
+    if isinstance(isolation, Mapping):
+        found["variables"] = isolation.get("environment")
+    found["notes"] = [note for said in words for note in said.notes]
+    found["tag"] = {name: text for said in words for name, text in said.tags}
+    found["metric"] = {name: text for said in words for name, text in said.metrics}
     return found
