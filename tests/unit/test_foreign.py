@@ -10,6 +10,8 @@ from uuid import UUID
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.prototypes import (
     COMMAND,
     EVAL,
@@ -364,3 +366,28 @@ def test_a_script_takes_the_results_of_the_prototype_as_they_are(tmp_path: Path)
     assert "fresh out.sif" in done.output
     assert "fresh predictions.sif" not in done.output
     assert "\nstop " not in done.output
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=40) | st.just(str(TRAIN)),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["Name", "UUID", "InputContainers", "x"]), inner)
+        | st.dictionaries(st.sampled_from(["ApplicationContainer", "OutputContainer"]), inner)
+    ),
+    max_leaves=20,
+)
+
+
+@given(
+    value=st.fixed_dictionaries(
+        {"UUID": ANYTHING, "ExecutionCommand": ANYTHING, "RecordTrail": ANYTHING},
+        optional={"Name": ANYTHING, "CreationTime": ANYTHING | st.datetimes().map(str)},
+    )
+)
+def test_any_document_is_read_or_told(value: dict[str, Any]) -> None:
+    it = Foreign.from_json(value)
+    stored = StoredForeign(3, "sha256:" + "0" * 64, it)
+    found = build(Trail(Carrier(Identity("/x.sif", OUT), (), foreign=(stored,)), {}, {}))
+    check(found)
+    assert len(found.activities) == 1

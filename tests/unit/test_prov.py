@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prov.model import ProvDocument
 from tests.unit.graphmaker import Sample
 from tests.unit.graphs import FACTS, NAMES, SAMPLES, chain, small
@@ -504,3 +506,17 @@ def test_without_the_extra(fmt: str, lacks: str, monkeypatch: pytest.MonkeyPatch
 def test_an_unknown_format() -> None:
     with pytest.raises(SifprovError, match="prov-x: no format"):
         export(small(), "prov-x")
+
+
+# Of surrogates just those that stand for a byte that is no UTF-8 are in our texts.
+BYTES = st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)
+CONTROLS = st.characters(categories=("Cc", "Cf", "Zl", "Zp"))
+
+
+@given(st.text() | st.text(CONTROLS | BYTES) | st.text('"\\ab'))
+def test_any_text_comes_back(name: str) -> None:
+    shown = text(name)
+    assert (json.loads(shown) if shown.startswith('"') else shown) == name
+    assert text(shown) != shown or not shown.startswith('"')
+    shown.encode("utf-8")
+    assert all(c.isprintable() or c == "\u00a0" for c in shown if c < "\u0100")
