@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from click.testing import CliRunner
 from tests.unit.chains import embedded as embedded_in
 from tests.unit.chains import fact, names, own
 from tests.unit.schemas import problems
@@ -17,6 +18,7 @@ from tests.unit.sifs import IN, NOW, OUT, add_object, container, make_sif, run_r
 
 from sifprov import embedded
 from sifprov.carrier import embedded_elsewhere, read_carrier
+from sifprov.cli import main
 from sifprov.embedded import (
     Lineage,
     is_line,
@@ -45,6 +47,7 @@ from sifprov.placement import (
 from sifprov.records import newest_digest, read_records
 from sifprov.sif import DataType, open_image
 from sifprov.sif.format import GROUP_MASK
+from sifprov.terminal import size
 
 LINEAGE, RECORD, BUNDLE = "metadata.lineage.json", "metadata.json", "metadata.bundle.json"
 
@@ -137,7 +140,12 @@ def test_a_full_table_merges_lineage_and_records_apart(tmp_path: Path) -> None:
     # Each is stored about once, and again for each doubling, but compressed.
     assert grown < 40 * 3 * len(document(0)) + 100_000
     info = read_info(str(path))
-    assert (info.embedded.objects, len(info.embedded.documents)) == (names(path).count(LINEAGE), 40)
+    count = names(path).count(LINEAGE)
+    assert (info.embedded.objects, len(info.embedded.documents)) == (count, 40)
+    shown = CliRunner().invoke(main, ["data", "info", str(path)]).stdout
+    assert (
+        f"lineage    40 documents of {size(info.embedded.size)}, stored in {count} objects" in shown
+    )
 
 
 def test_signed_lineage_stays_where_it_is(tmp_path: Path) -> None:
