@@ -17,10 +17,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
+from sifprov.frozen import replace
 from sifprov.model.record import Record
 from sifprov.records import append_record
 from sifprov.sif import FsType, Image, PartType, add_partition, pack_partition
