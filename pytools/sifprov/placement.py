@@ -118,7 +118,7 @@ def prepare(place: Place, lineage: Lineage) -> None:
     try:
         with open_image(place.path) as (file, image):
             missing(file, image, lineage)
-    except FileError:
+    except (FileError, OSError):
         lineage.objects()
 
 

@@ -175,11 +175,15 @@ class _Search:
 
     def take_lists(self) -> None:
         """Takes the lists of files that the records name, and those that they are told against."""
+        done: set[str] = set()
         for digest, record in tuple(self.taken.items()):
             asked = list(named_lists(record))
             for name in asked:
+                if name in done:
+                    continue
                 self._read_until(name, self._lists, self._home[digest])
                 for one in self._lists.get(name, ()):
+                    done.add(name)
                     data = self._known[one]
                     key = key_of(data)
                     if one in self.taken:
