@@ -87,11 +87,12 @@ def test_both_runtimes_read_one_that_is_empty_and_one_that_is_not(job: Job) -> N
     job.path("empty.sif").chmod(0o644)
     job.exec("sh", "-c", COPY, env=META).expect()
     for runtime in (job.runtime, apptainer):
-        for name, count in (("empty.sif", 0), ("meta.sif", 1)):
+        # What the input's record said stands before the run's.
+        for name, count in (("empty.sif", 0), ("meta.sif", 2)):
             listed = job.run([runtime, "sif", "list", name]).expect().stdout
             assert len([x for x in listed.splitlines() if x[:1].isdigit()]) == count
             job.run([runtime, "sif", "header", name]).expect()
-    done = job.run([job.runtime, "sif", "dump", "1", "meta.sif"]).expect()
+    done = job.run([job.runtime, "sif", "dump", "2", "meta.sif"]).expect()
     assert json.loads(done.stdout)["schema"] == "sifprov.record/1"
 
 
@@ -172,7 +173,8 @@ def test_a_plain_folder_has_its_records_beside_it(wrap_job: WrapJob) -> None:
     for script in (COPY, "echo more >> /Outputs/copy.txt"):
         assert "sifprov: " not in wrapped(job, *words, script).expect().stderr
     sidecar = job.path("results.sifprov.jsonl")
-    assert len(sidecar.read_bytes().splitlines()) == 2
+    # Two records, and before them what the input's record said.
+    assert len(sidecar.read_bytes().splitlines()) == 3
     assert sidecar.stat().st_uid == job.path("results").stat().st_uid
     found = trail(job, "results")["container"]
     assert (found["kind"], found["path"]) == ("folder", str(job.path("results")))
