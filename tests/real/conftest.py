@@ -190,10 +190,12 @@ def sifprov(user: str, shared_folder: Path) -> str:
 def copy_program(folder: Path) -> None:
     """Lay out the packages, their one dependency and a launcher, readable by everybody."""
     library = folder / "lib"
-    shutil.copytree(ROOT / "pytools", library, ignore=shutil.ignore_patterns("__pycache__"))
+    # Python writes into those while other tests run.
+    ours = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "pytools", library, ignore=ours)
     click = find_spec("click")
     assert click is not None and click.origin is not None
-    shutil.copytree(Path(click.origin).parent, library / "click")
+    shutil.copytree(Path(click.origin).parent, library / "click", ignore=ours)
     python = Path(sys.base_prefix) / "bin" / "python3"
     launcher = folder / "sifprov"
     launcher.write_text(
