@@ -58,9 +58,10 @@ def command(
     """Compare the files of two data containers: which are the same, differ, or are only in one.
 
     A and B are data containers or plain folders; A@ID is what A held behind the record whose id
-    begins with ID, of which only the list of files is known. Where their mount points are not the same, files
-    are compared by their paths below them. Of tables and other text that differs in numbers alone,
-    the numbers are compared; of other text, lines. The exit code is 0 when all is the same, else 1.
+    begins with ID, of which only the list of files is known. Where their mount points are not the
+    same, files are compared by their paths below them. Of tables and other text that differs in
+    numbers alone, the numbers are compared; of other text, lines. The exit code is 0 when all is
+    the same, else 1.
 
     \b
     Examples:
