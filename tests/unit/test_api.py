@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -140,3 +141,17 @@ def test_importing_it_costs_the_helper_nothing() -> None:
     code = "import sifprov, sys; print([m for m in sys.modules if m.startswith('sifprov')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "['sifprov']\n"
+
+
+def test_the_page_about_it_runs(ran: api.Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    folder = Path(ran.path).parent
+    Path(ran.path).rename(folder / "output.sif")
+    monkeypatch.chdir(folder)
+    names: dict[str, object] = {}
+    exec(code, names)  # noqa: S102
+    assert isinstance(names["trail"], api.Trail)
+    # Every call that its table names is there.
+    for name in re.findall(r"`\.(\w+)\(", page):
+        assert hasattr(api.Container, name) or hasattr(api, name), name
