@@ -35,7 +35,9 @@ def test_a_replay_is_the_same_and_says_whose_it_is(done: Job) -> None:
     assert replay["replays"]["id"] == original["id"]
     assert replay["captured_by"]["kind"] == "wrapper"
     assert replay["containers"][-1]["digest"] == original["containers"][-1]["digest"]
-    assert len(done.objects("output.rerun-1.sif")) == 2
+    assert (
+        len(done.objects("output.rerun-1.sif")) == 3
+    )  # its files, what the original and its input said, the record
     done.check_file_system("output.rerun-1.sif")
 
 

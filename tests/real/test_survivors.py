@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import signal
 import time
 from collections.abc import Iterator
@@ -38,10 +39,14 @@ def left(either: Job) -> Iterator[Job]:
 
 
 def survivors(job: Job) -> list[int]:
-    """The processes of this test's containers: their command line has its own marker."""
+    """The processes of this user's containers that sleep: other tests, of other users, may run."""
     found = []
+    mine = pwd.getpwnam(job.run.user).pw_uid
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
+            status = (folder / "status").read_text()
+            if int(status.partition("Uid:")[2].split()[0]) != mine:
+                continue
             words = (folder / "cmdline").read_bytes().split(b"\0")
             table = (folder / "mountinfo").read_text(errors="replace")
             if b"sleep" in b" ".join(words) and " /Outputs /Outputs " in table:
