@@ -143,11 +143,10 @@ def finish(
     """Writes the record of a run that has ended into each of its outputs.
 
     `live` says that the runtime still has the containers mounted, in this process's namespace. A
-    run that changed no data container is recorded nowhere, nor one that the runtime
-    refused. `late`: the record is made long after
-    the run, which may have been recorded already; content that changed since is not taken for the
-    run's. A record that cannot be written raises nothing: `written` says so. Raises FileError for
-    an output that is gone and was never read.
+    run that changed no data container is recorded nowhere, nor one that the runtime refused.
+    `late`: the record is made long after the run, which may have been recorded already; content
+    that changed since is not taken for the run's. A record that cannot be written raises nothing:
+    `written` says so. Raises FileError for an output that is gone and was never read.
     """
     request, app = started.request, started.application
     began = to_ns(request.started)
