@@ -11,12 +11,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from spython.main.parse.parsers import SingularityParser  # type: ignore[import-untyped]
 from tests.unit.schemas import problems
 from tests.unit.sifs import add_object, make_sif, run, run_record
 
 from sifprov.capture.facts import collect, early
 from sifprov.capture.facts.binds import binds, host_path, parse_mounts
+from sifprov.capture.facts.deffile import entry_point, environment
 from sifprov.capture.facts.image import application, bases
 from sifprov.capture.facts.isolation import isolation, of_command_line, with_names
 from sifprov.capture.facts.platform import _gpus, cpu_model, platform
@@ -435,6 +438,37 @@ def test_the_application_tells_what_it_was_built_from(tmp_path: Path) -> None:
     assert fact.value["labels"] == {"maintainer": "lab", "url": "https://u:[redacted]@host/"}
     assert "canary" not in json.dumps(fact.value)
     assert str(fact.value["definition_digest"]).startswith("sha256:")
+
+
+def test_a_definition_file_tells_how_its_image_runs(tmp_path: Path) -> None:
+    text = """Bootstrap: docker
+From: debian:12
+%environment
+    export LC_ALL=C.UTF-8
+    OMP_NUM_THREADS="4"
+    export API_TOKEN=canary
+    echo not a variable
+%runscript
+    exec old
+%post
+    export HIDDEN=1
+%runscript
+    # what runs
+    exec gnuplot --password=canary "$@"
+"""
+    fact = application(request(image=str(labelled(tmp_path / "app.sif", {}, text))))
+    assert isinstance(fact.value, dict)
+    assert fact.value["environment"] == {"LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "4"}
+    assert fact.value["entry_point"] == '# what runs\nexec gnuplot --password=[redacted] "$@"'
+    assert "canary" not in json.dumps(fact.value)
+
+
+@given(st.text(alphabet="%runscript evom=\n\"'Ax", max_size=200))
+def test_any_definition_file_is_read(text: str) -> None:
+    assert len(entry_point(text)) <= len(text)
+    assert all(name.isidentifier() for name in environment(text))
+    many = "%environment\n" + "".join(f"A{n}=x\n" for n in range(1000))
+    assert len(environment(many)) == 64
 
 
 @pytest.mark.parametrize(

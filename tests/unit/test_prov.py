@@ -188,6 +188,7 @@ def test_the_model_is_that_of_provdeploy() -> None:
     facts = (*FACTS, Fact("application", {
         "labels": {"author": "ada"}, "bases": [{"bootstrap": "docker", "from": "debian:12"}],
         "definition_digest": "sha256:" + "1" * 64, "source_digest": "sha256:" + "2" * 64,
+        "entry_point": "exec plot", "environment": {"LC_ALL": "C"},
     }, "objects"))  # fmt: skip
     graph = changed(small(), facts=facts)
     found = valid(graph)
@@ -198,6 +199,9 @@ def test_the_model_is_that_of_provdeploy() -> None:
         "WorkflowExecution", "Content",
     )} <= names  # fmt: skip
     assert one(graph, "WorkflowExecution")["job_id"] == "4711"
+    configuration = one(graph, "Configuration")
+    assert configuration["entry_point"] == "exec plot"
+    assert configuration["image_environment"] == '{"LC_ALL":"C"}'
     assert one(graph, "WorkflowExecution")["elapsed_us"] == 2 * 29_250_000
     assert {e["elapsed_us"] for e in every(graph, "Execution")} == {29_250_000}
     assert one(graph, "Configuration")["labels"] == '{"author":"ada"}'

@@ -243,7 +243,13 @@ def more() -> Iterator[Graph]:
     assert activity.record.run
     changed: dict[str, Json] = {
         "batch": {"cluster": "c", "job": "1", "system": "slurm", "task": "2"},
-        "application": {**golden["application"], "source_digest": "sha256:1", "new": 1},
+        "application": {
+            **golden["application"],
+            "source_digest": "sha256:1",
+            "new": 1,
+            "entry_point": "exec x",
+            "environment": {"LC_ALL": "C"},
+        },
     }
     facts = (
         *(replace(f, value=changed.get(f.name, f.value)) for f in facts),

@@ -11,15 +11,22 @@ from sifprov.export.statements import Statements
 from sifprov.export.vocabulary import by_value, json_text, text
 
 # The fields of the fact `application` that stand here.
-FIELDS = ("labels", "bases", "definition_digest", "source_digest")
+FIELDS = ("labels", "entry_point", "environment", "bases", "definition_digest", "source_digest")
 
 
 def add_image(s: Statements, image: str, facts: Facts) -> None:
     """States what the fact `application` of a run says of its image."""
     fields = facts.fields("application")
-    if labels := fields.get("labels"):
-        name = by_value("configuration", {"image": image, "labels": labels})
-        s.entity(name, "Configuration", None, {"labels": json_text(labels)})
+    told = {name: fields[name] for name in ("labels", "entry_point", "environment")
+            if fields.get(name)}  # fmt: skip
+    if told:
+        name = by_value("configuration", {"image": image, **told})
+        attributes = {
+            "labels": json_text(told["labels"]) if "labels" in told else None,
+            "entry_point": plain(told.get("entry_point")),
+            "image_environment": json_text(told["environment"]) if "environment" in told else None,
+        }
+        s.entity(name, "Configuration", None, attributes)
         specialize(s, name, image)
     bases = fields.get("bases") or []
     for base in bases if isinstance(bases, list) else [bases]:

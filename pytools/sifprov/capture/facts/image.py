@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import BinaryIO
 
+from sifprov.capture.facts.deffile import entry_point, environment
 from sifprov.capture.facts.text import bounded, read_text
 from sifprov.errors import SifprovError
 from sifprov.model.canonical import Json, loads
@@ -53,6 +54,10 @@ def _fact(labels: Mapping[str, str], definition: str, digest: str | None, source
     if definition:
         found = bases(definition)
         value["bases"] = [{n: bounded(redact_text(t)) for n, t in b.items()} for b in found]
+        if script := entry_point(definition):
+            value["entry_point"] = bounded(redact_text(script))
+        if variables := environment(definition):
+            value["environment"] = {n: bounded(redact_text(t)) for n, t in variables.items()}
         raw = definition.encode("utf-8", "surrogateescape")
         value["definition_digest"] = "sha256:" + hashlib.sha256(raw).hexdigest()
         named = _DIGEST.search(found[-1].get("from", "")) if found else None
