@@ -219,3 +219,10 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SIFPROV_RO_INPUTS": ("ro_inputs", _yes_no),
     "SIFPROV_METADATA": ("metadata", lambda text: os.path.abspath(text) if text else ""),
 }
+
+
+def metadata_place(typed: str | None) -> str:
+    """Returns the absolute path of the place that holds records of many: what was typed, where that
+    is None what the variable or the setting says; empty for nothing."""
+    place = load().metadata if typed is None else typed
+    return os.path.abspath(place) if place else ""

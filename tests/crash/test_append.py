@@ -131,6 +131,23 @@ def _sectors(step: Step) -> Iterator[tuple[int, int]]:
         at += length
 
 
+def states_of_the_disk(tape: Tape, before: bytes, after: bytes) -> Iterator[bytes]:
+    """Yields what a file that held `before` can hold when the machine stops, at any moment of what
+    the tape has. In the end it holds `after`, and all of it is synced."""
+    done: list[Step] = []
+    batch: list[Step] = []
+    for step in tape.steps:
+        if step.kind != "sync":
+            batch.append(step)
+            continue
+        for some in torn(batch):
+            yield applied(before, done + some)
+        done += batch
+        batch = []
+    assert not batch, "the last write is not synced"
+    assert applied(before, done) == after
+
+
 def test_every_state_of_the_disk_is_old_or_new(old: Path, tmp_path: Path) -> None:
     new, tape = copy_of(old), Tape()
     append_record(str(new), build, now=NOW + 1, disk=tape)
@@ -139,20 +156,10 @@ def test_every_state_of_the_disk_is_old_or_new(old: Path, tmp_path: Path) -> Non
     before = old.read_bytes()
     here = tmp_path / "state.img"
     seen = [0, 0]
-    done: list[Step] = []
-    batch: list[Step] = []
-    for step in tape.steps:
-        if step.kind != "sync":
-            batch.append(step)
-            continue
-        for some in torn(batch):
-            here.write_bytes(applied(before, done + some))
-            seen[good.index(state(here))] += 1
-        done += batch
-        batch = []
-    assert not batch, "the last write is not synced"
+    for content in states_of_the_disk(tape, before, new.read_bytes()):
+        here.write_bytes(content)
+        seen[good.index(state(here))] += 1
     assert all(seen)
-    assert applied(before, done) == new.read_bytes()
 
 
 def test_every_prefix_of_the_calls_is_old_until_the_used_byte(old: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from sifprov.records import append_record, newest_digest, read_records
 from sifprov.sif import DataType, Image, open_image
 from sifprov.sif.format import GROUP_MASK
 from sifprov.verify import Verdict, structure
-from tests.crash.test_append import SECTOR, Step, Tape, applied, copy_of, torn
+from tests.crash.test_append import SECTOR, Tape, copy_of, states_of_the_disk
 from tests.unit.sifs import NOW, add, add_object, make_sif, renumber, run_record
 
 
@@ -75,26 +75,16 @@ def test_every_state_of_the_disk_holds_each_record_once(full: Path, tmp_path: Pa
     before = full.read_bytes()
     here = tmp_path / "state.img"
     seen = [0, 0]
-    done: list[Step] = []
-    batch: list[Step] = []
-    for step in tape.steps:
-        if step.kind != "sync":
-            batch.append(step)
-            continue
-        for some in torn(batch):
-            here.write_bytes(applied(before, done + some))
-            found = state(here)
-            seen[good.index(found)] += 1
-            # The next run goes on from there: nothing is lost, nothing stands twice.
-            is_whole(here)
-            append_record(str(here), build, now=NOW + 2)
-            assert state(here)[0][:-1] == found[0]
-            is_whole(here)
-        done += batch
-        batch = []
-    assert not batch, "the last write is not synced"
+    for content in states_of_the_disk(tape, before, new.read_bytes()):
+        here.write_bytes(content)
+        found = state(here)
+        seen[good.index(found)] += 1
+        # The next run goes on from there: nothing is lost, nothing stands twice.
+        is_whole(here)
+        append_record(str(here), build, now=NOW + 2)
+        assert state(here)[0][:-1] == found[0]
+        is_whole(here)
     assert all(seen)
-    assert applied(before, done) == new.read_bytes()
 
 
 def test_the_descriptor_is_switched_within_one_sector(full: Path) -> None:

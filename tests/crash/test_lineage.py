@@ -21,7 +21,7 @@ from sifprov.records import append_record, newest_digest, read_records
 from sifprov.sidecar import append_line, read_sidecar, read_sidecar_embedded
 from sifprov.sif import Image, open_image
 from sifprov.sif.disk import Disk, FileDisk
-from tests.crash.test_append import Step, Tape, applied, copy_of, torn
+from tests.crash.test_append import Tape, copy_of, states_of_the_disk
 from tests.crash.test_sidecar import states
 from tests.unit.sifs import IN, NOW, OUT, make_sif, run_record
 
@@ -79,28 +79,18 @@ def test_every_state_of_the_disk(old: Path, tmp_path: Path) -> None:
     data = old.read_bytes()
     here = tmp_path / "state.img"
     seen = set()
-    done: list[Step] = []
-    batch: list[Step] = []
-    for step in tape.steps:
-        if step.kind != "sync":
-            batch.append(step)
-            continue
-        for some in torn(batch):
-            here.write_bytes(applied(data, done + some))
-            found = state(here)
-            assert found[0] in (before[0], after[0])
-            assert found[1] in (before[1], after[1])
-            # The record is never there without the rest; the rest harms nobody without it.
-            assert found[0] == before[0] or found == after
-            seen.add((found[0] == after[0], found[1] == after[1]))
-            # The next run goes on from there, and embeds nothing twice.
-            append(here, 51, 50, 51)
-            assert state(here)[0][:-1] == found[0] and state(here)[1] == after[1]
-        done += batch
-        batch = []
-    assert not batch, "the last write is not synced"
+    for content in states_of_the_disk(tape, data, new.read_bytes()):
+        here.write_bytes(content)
+        found = state(here)
+        assert found[0] in (before[0], after[0])
+        assert found[1] in (before[1], after[1])
+        # The record is never there without the rest; the rest harms nobody without it.
+        assert found[0] == before[0] or found == after
+        seen.add((found[0] == after[0], found[1] == after[1]))
+        # The next run goes on from there, and embeds nothing twice.
+        append(here, 51, 50, 51)
+        assert state(here)[0][:-1] == found[0] and state(here)[1] == after[1]
     assert seen == {(False, False), (False, True), (True, True)}
-    assert applied(data, done) == new.read_bytes()
 
 
 def test_one_wait_for_the_data_of_both(tmp_path: Path) -> None:

@@ -57,10 +57,9 @@ class Container:
     @cached_property
     def metadata(self) -> str:
         """The absolute path of the place that holds records of many; empty for none."""
-        from sifprov.settings import load
+        from sifprov.settings import metadata_place
 
-        place = load().metadata if self._metadata is None else self._metadata
-        return os.path.abspath(place) if place else ""
+        return metadata_place(self._metadata)
 
     # What stands in it.
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from sifprov.annotate import annotate
 from sifprov.commands.warning import warn_of_writers
 from sifprov.errors import Exit
 from sifprov.model.annotation import make
-from sifprov.settings import load
+from sifprov.settings import metadata_place
 
 
 @click.command("annotate")
@@ -48,10 +46,10 @@ def command(
       sifprov annotate output.sif --note 'detector 3 was off'
       sifprov annotate output.sif --record 1f0c --tag paper=draft-2 --metric r2=0.93
     """
-    place = load().metadata if metadata is None else metadata
+    place = metadata_place(metadata)
     words = make(notes, tags, metrics)
     warn_of_writers(container)
-    done = annotate(container, words, record, os.path.abspath(place) if place else "")
+    done = annotate(container, words, record, place)
     what = "run" if done.about.run else "making"
     click.echo(f"noted about the {what} {done.about.id}")
     return Exit.OK

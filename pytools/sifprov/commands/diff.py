@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 
 import click
@@ -22,7 +21,7 @@ from sifprov.rundiff import (
     diff_runs,
     read_run,
 )
-from sifprov.settings import load
+from sifprov.settings import metadata_place
 from sifprov.terminal import command as command_line
 from sifprov.terminal import printable
 
@@ -57,8 +56,7 @@ def command(
       sifprov diff output.sif output.rerun-1.sif
       sifprov diff output.sif@3f2a other.sif --json | jq '.topics[] | select(.verdict=="differs")'
     """
-    place = load().metadata if metadata is None else metadata
-    place = os.path.abspath(place) if place else ""
+    place = metadata_place(metadata)
     if second is None:
         newest = read_run(first, place)
         found = diff_runs(read_run(first, place, before=1), newest)

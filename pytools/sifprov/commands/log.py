@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
@@ -10,7 +9,7 @@ import click
 from sifprov.applog import read_log
 from sifprov.errors import Exit
 from sifprov.model.log import STREAMS, Chunk
-from sifprov.settings import load
+from sifprov.settings import metadata_place
 from sifprov.terminal import printable
 from sifprov.terminal import size as size_of
 
@@ -37,8 +36,8 @@ def command(container: str, record: str | None, stream: str | None, metadata: st
       sifprov log output.sif
       sifprov log output.sif --stream stderr > errors.txt
     """
-    place = load().metadata if metadata is None else metadata
-    _, log = read_log(container, record, os.path.abspath(place) if place else "")
+    place = metadata_place(metadata)
+    _, log = read_log(container, record, place)
     _show(log.head, stream)
     if log.cut:
         sys.stdout.flush()

@@ -14,7 +14,7 @@ from sifprov.errors import Exit
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.plan import Options, plan
 from sifprov.rerun import Verdict, execute
-from sifprov.settings import load
+from sifprov.settings import metadata_place
 from sifprov.terminal import command as command_line
 from sifprov.terminal import printable, size
 
@@ -91,8 +91,7 @@ def command(
     # Notes wait until the line of progress is gone.
     later: list[str] = []
     with steps() as step:
-        place = load().metadata if metadata is None else metadata
-        place = os.path.abspath(place) if place else ""
+        place = metadata_place(metadata)
         options = Options(into, search, runtime, force, place, later.append, step)
         planned = plan(container, options)
     for text in later:

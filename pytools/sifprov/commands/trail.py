@@ -8,7 +8,7 @@ import sys
 import click
 
 from sifprov.errors import Exit
-from sifprov.settings import load
+from sifprov.settings import metadata_place
 from sifprov.trail import read_trail
 from sifprov.trailformats import (
     FORMATS,
@@ -90,8 +90,8 @@ def command(
     """
     _check_alone(file_=file_, script=script, format_=format_, as_json=as_json)
     wanted = format_of("json" if as_json else TREE if file_ or script else format_, output)
-    place = load().metadata if metadata is None else metadata
-    trail = read_trail(container, search, os.path.abspath(place) if place else "")
+    place = metadata_place(metadata)
+    trail = read_trail(container, search, place)
     terminal = sys.stdout.isatty() and output is None
     colour = terminal and not os.environ.get("NO_COLOR") if color == "auto" else color == "always"
     style = Style(

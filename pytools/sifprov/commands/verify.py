@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 
 import click
 
 from sifprov.commands.progress import steps
 from sifprov.render.verify import render
-from sifprov.settings import load
+from sifprov.settings import metadata_place
 from sifprov.terminal import printable
 from sifprov.verify import Verdict, verify
 
@@ -68,14 +67,14 @@ def command(
       sifprov verify --signed output.sif && echo all of it is signed
       sifprov verify --json output.sif | jq '.checks[] | select(.verdict == "broken")'
     """
-    place = load().metadata if metadata is None else metadata
+    place = metadata_place(metadata)
     with steps() as on_step:
         report = verify(
             container,
             search,
             full,
             signed=signed,
-            metadata=os.path.abspath(place) if place else "",
+            metadata=place,
             runtime=runtime,
             key=key,
             on_step=lambda text: on_step(printable(text)),

@@ -17,7 +17,7 @@ from sifprov.filesystem.opening import open_container
 from sifprov.listing import Entry
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.model.timestamp import from_ns
-from sifprov.settings import load
+from sifprov.settings import metadata_place
 from sifprov.terminal import printable, size
 
 _TYPES = {
@@ -65,8 +65,8 @@ def command(
       sifprov data ls -R -l output.sif --record 6b1c3e0e
     """
     if record is not None:
-        place = load().metadata if metadata is None else metadata
-        files = recorded_files(container, record, os.path.abspath(place) if place else "")
+        place = metadata_place(metadata)
+        files = recorded_files(container, record, place)
         _show(files, os.fsencode(path), long, recursive, as_json)
         return
     with open_container(container) as (_, fs):
