@@ -1,0 +1,157 @@
+"""What a replay is to do, as data. No I/O.
+
+A *state* is a container as it stood behind one of its records; the digest of that record is its
+key. A *step* replays one recorded run, which turned states into others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sifprov.content import Tree
+from sifprov.frozen import dataclass
+from sifprov.model.container import Container
+from sifprov.model.record import Origin, Record, Run
+from sifprov.runtime.find import Runtime
+
+# By what a container was recognized: its content digest; its UUID alone, where the record has no
+# digest or the content is another one now; the user named it.
+BY_DIGEST, BY_UUID, GIVEN = "digest", "uuid", "given"
+# Where it was found.
+RECORDED_PATH, BESIDE, SEARCHED, ENVIRONMENT = "recorded-path", "beside", "search", "environment"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A recorded container and the file that stands for it now.
+
+    `by` is BY_DIGEST, BY_UUID or GIVEN, `where` one of the places above (GIVEN where the user named
+    it). `tree` and `digest` are its content now, as far as it was read. `changed` says in words how
+    its content is not the recorded one, `moved` that it is another file than the recorded path.
+    """
+
+    container: Container
+    path: str
+    by: str
+    where: str
+    tree: Tree | None = None
+    digest: str | None = None
+    changed: str | None = None
+    moved: str | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """A recorded container in the state `state`, which an earlier step of the plan makes."""
+
+    container: Container
+    state: str
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """An empty container in the layout of the original (`like`, a file that is there; None where it
+    is lost: then as large as what was recorded needs, and what the run may write)."""
+
+    like: str | None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The content of an earlier state, all of whose files still stand unchanged in the container at
+    `path`; `tree` lists them."""
+
+    path: str
+    tree: Tree
+
+
+@dataclass(frozen=True)
+class Refilled:
+    """The content with which `data create --from` began, from that folder: it has that digest."""
+
+    origin: Origin
+    like: str | None
+
+
+@dataclass(frozen=True)
+class Copied:
+    """The content of a container that was found with the wanted digest."""
+
+    found: Found
+
+
+@dataclass(frozen=True)
+class Continued:
+    """A copy of the state `state`, which an earlier step of the plan makes."""
+
+    state: str
+
+
+Start = Fresh | Kept | Refilled | Copied | Continued
+
+
+@dataclass(frozen=True)
+class Target:
+    """One output of a step: `state` is the digest of its record, `record` that record, `container`
+    its entry there; `start` what the new container holds when the step begins."""
+
+    container: Container
+    state: str
+    record: Record
+    start: Start
+
+
+@dataclass(frozen=True)
+class Step:
+    """One recorded run to replay. `key` is its record's id; `run` is the recorded one with the
+    user's changes of arguments. The binds follow from `inputs`, `outputs` and `application` when
+    their files have names. `changed`: the user changed something in it, or in what it is made from,
+    so that another result is no wonder."""
+
+    key: str
+    run: Run
+    runtime: Runtime
+    application: Found
+    inputs: tuple[Found | Made, ...]
+    outputs: tuple[Target, ...]
+    needs: tuple[str, ...]  # keys of steps
+    cwd: str
+    changed: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """What the user asked to be otherwise than recorded: `what` (`input /Inputs`, `application`,
+    `argument 3`), `before`, `after`."""
+
+    what: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All steps, each behind those that it needs; the last makes the state `wanted`.
+
+    `original` is the container that is replayed, `wanted` the digest of its replayed record, in
+    `records` (all that are at hand, by digest). `metadata` is what takes the records of the replay
+    instead of its outputs; empty for nothing.
+    """
+
+    original: str
+    wanted: str
+    steps: tuple[Step, ...]
+    records: Mapping[str, Record]
+    changes: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
+    metadata: str = ""
+
+    @property
+    def record(self) -> Record:
+        """The record that is replayed."""
+        return self.records[self.wanted]
+
+    @property
+    def last(self) -> Step:
+        """The step that makes what is compared with the original."""
+        return self.steps[-1]
