@@ -93,7 +93,8 @@ def is_noticed(job: Job, script: str) -> None:
 
     assert stands(job) == "changed-outside", script
     assert "by no recorded run" in job.cli("trail", "output.sif").expect().stdout
-    job.shell("echo again > /Outputs/again").expect()
+    # The helper starts beside the run, which could take the inode of a deleted file before it.
+    job.shell("sleep 1; echo again > /Outputs/again").expect()
     assert marks(job, "output.sif") == ["changed-outside"], script
     settle(job)
     # The record now says what there is.

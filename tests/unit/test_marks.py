@@ -11,9 +11,10 @@ import pytest
 from tests.unit.test_changes import debugfs
 
 from sifprov import capture
-from sifprov.capture import bound
+from sifprov.capture import bound, session
 from sifprov.content import Deadline
 from sifprov.create import create_data
+from sifprov.digestcache import DigestCache
 from sifprov.model.record import EXITED, FOLDER, MARKS, PLUGIN, UNKNOWN, Container, Record
 from sifprov.model.request import Bind, BoundImage, CaptureEnd, CaptureRequest
 from sifprov.model.timestamp import from_ns
@@ -156,3 +157,23 @@ def test_what_changed_after_the_run_is_no_change_before_it(folder: Path) -> None
     debugfs(folder / "in.sif", "mkdir in/sub")
     _, found = record(folder, started=time.time_ns())
     assert entry(found, "in.sif").marks == ()
+
+
+def test_a_change_is_seen_before_the_run_hides_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deleted file's inode may be the first that the run takes, while a large application is
+    read."""
+    output = folder / "out.sif"
+    record(folder)
+    clean = output.read_bytes()
+    debugfs(output, "rm in/real/file")
+    read = session.application
+
+    def meanwhile(path: str, deadline: Deadline, cache: DigestCache) -> Container:
+        output.write_bytes(clean)
+        return read(path, deadline, cache)
+
+    monkeypatch.setattr(session, "application", meanwhile)
+    _, later = record(folder, started=STARTED + 10**12)
+    assert entry(later, "out.sif").marks == ("changed-outside",)

@@ -94,16 +94,25 @@ def begin(
     settings = settings or load_or_default()
     metadata, began = metadata_of(request, settings), to_ns(request.started)
     cache = DigestCache(settings)
-    bounds = bind_containers(request)
+    # First of all: what the run itself writes soon hides older changes of the inode tables.
+    bounds = [
+        replace(b, outside=changed_outside(b.identity, None, began, metadata)) if b.writable else b
+        for b in bind_containers(request)
+    ]
     path = os.path.join(request.cwd, request.image)
 
     def read(bound: Bound) -> Bound:
         tree = (trees or {}).get(bound.identity.path)
         if bound.writable:
             return bound
-        return (
+        bound = (
             replace(bound, tree=tree) if tree else with_content(bound, deadline, cache, live=False)
         )
+        # What is read long after the run, by a flush, may have been changed since.
+        as_then = bound.tree if bound.tree and bound.tree.changed_ns < began else None
+        digest = as_then.digest if as_then else None
+        outside = changed_outside(bound.identity, digest, began, metadata)
+        return replace(bound, outside=outside)
 
     # Side by side, for each may be large.
     jobs: list[Callable[[], Bound | Container | Lineage]] = [
@@ -114,15 +123,8 @@ def begin(
     results = run_all(jobs)
     (lineage,) = (r for r in results if isinstance(r, Lineage))
     (app,) = (r for r in results if isinstance(r, Container))
-    found = [r for r in results if isinstance(r, Bound)]
+    data = [r for r in results if isinstance(r, Bound)]
     cache.save()
-    data = []
-    for bound in found:
-        # What is read long after the run, by a flush, may have been changed since.
-        as_then = bound.tree if bound.tree and bound.tree.changed_ns < began else None
-        digest = as_then.digest if as_then else None
-        outside = changed_outside(bound.identity, digest, began, metadata)
-        data.append(replace(bound, outside=outside))
     for bound in data:
         partition = bound.identity.partition
         if ahead and bound.writable and partition:
