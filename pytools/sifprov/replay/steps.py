@@ -155,3 +155,45 @@ class Plan:
     def last(self) -> Step:
         """The step that makes what is compared with the original."""
         return self.steps[-1]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A state as the replay made it: `path` holds the content `tree`, and the record `record`,
+    whose digest is `digest`; `place` is what carries that where it is not the container itself
+    (`--metadata`). `warning` says where the record waits instead."""
+
+    state: str
+    path: str
+    tree: Tree
+    record: Record
+    digest: str
+    place: str = ""
+    warning: str | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that was carried out: its outputs in the step's order. `code` is the application's
+    exit code as a shell gives it, `seconds` what the run took; `again`: an earlier replay, which
+    was interrupted, had done it already."""
+
+    key: str
+    code: int
+    outputs: tuple[Result, ...]
+    argv: tuple[str, ...]
+    seconds: float
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All steps of a plan, carried out, in the plan's order. `into` is the new container's path, as
+    the user is told; what `wanted` holds is there already, or about to be renamed to it."""
+
+    into: str
+    done: tuple[Done, ...]
+
+    def result(self, state: str) -> Result:
+        """Returns what stands for a state of the plan. Raises KeyError."""
+        return {r.state: r for d in self.done for r in d.outputs}[state]
