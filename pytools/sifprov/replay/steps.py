@@ -15,8 +15,8 @@ from sifprov.model.record import Origin, Record, Run
 from sifprov.runtime.find import Runtime
 
 # By what a container was recognized: its content digest; its UUID alone, where the record has no
-# digest or the content is another one now; the user named it.
-BY_DIGEST, BY_UUID, GIVEN = "digest", "uuid", "given"
+# digest or the content is another one now; its name alone, where it is no SIF; the user named it.
+BY_DIGEST, BY_UUID, BY_NAME, GIVEN = "digest", "uuid", "name", "given"
 # Where it was found.
 RECORDED_PATH, BESIDE, SEARCHED, ENVIRONMENT = "recorded-path", "beside", "search", "environment"
 
@@ -25,9 +25,10 @@ RECORDED_PATH, BESIDE, SEARCHED, ENVIRONMENT = "recorded-path", "beside", "searc
 class Found:
     """A recorded container and the file that stands for it now.
 
-    `by` is BY_DIGEST, BY_UUID or GIVEN, `where` one of the places above (GIVEN where the user named
-    it). `tree` and `digest` are its content now, as far as it was read. `changed` says in words how
-    its content is not the recorded one, `moved` that it is another file than the recorded path.
+    `by` is one of BY_… or GIVEN, `where` one of the places above (GIVEN where the user named it).
+    `tree` and `digest` are its content now, as far as it was read. `changed` says in words how its
+    content is not the recorded one, `moved` what is at the recorded path instead; `passed` are
+    lines about files of the same name or UUID that are something else.
     """
 
     container: Container
@@ -38,6 +39,7 @@ class Found:
     digest: str | None = None
     changed: str | None = None
     moved: str | None = None
+    passed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,35 +51,53 @@ class Made:
 
 
 @dataclass(frozen=True)
+class Room:
+    """What a new container leaves for the run where no original says it: bytes, and how many files.
+
+    It costs next to nothing: what is not written stays a hole.
+    """
+
+    free: int = 16 << 30
+    files: int = 1 << 20
+
+
+@dataclass(frozen=True)
 class Fresh:
     """An empty container in the layout of the original (`like`, a file that is there; None where it
-    is lost: then as large as what was recorded needs, and what the run may write)."""
+    is lost: then with `room`)."""
 
     like: str | None
+    room: Room = Room()
 
 
 @dataclass(frozen=True)
 class Kept:
     """The content of an earlier state, all of whose files still stand unchanged in the container at
-    `path`; `tree` lists them."""
+    `path`; `tree` lists them. The layout is that container's."""
 
     path: str
     tree: Tree
+    room: Room = Room()
 
 
 @dataclass(frozen=True)
 class Refilled:
-    """The content with which `data create --from` began, from that folder: it has that digest."""
+    """The content with which `data create --from` began, from that folder: it has that digest. The
+    layout is as that of Fresh."""
 
     origin: Origin
     like: str | None
+    room: Room = Room()
 
 
 @dataclass(frozen=True)
 class Copied:
-    """The content of a container that was found with the wanted digest."""
+    """The content of a container that was found with the wanted digest. The layout is as that of
+    Fresh."""
 
     found: Found
+    like: str | None = None
+    room: Room = Room()
 
 
 @dataclass(frozen=True)
