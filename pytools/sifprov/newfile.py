@@ -38,7 +38,7 @@ def new_file(path: str) -> Iterator[str]:
     with scratch_beside(path) as temporary:
         try:
             yield temporary
-            _publish(temporary, path)
+            publish(temporary, path)
         except OSError as error:
             raise FileError(f"{path}: {error.strerror or error}") from error
 
@@ -130,9 +130,9 @@ def _host() -> str:
     return f"{crc32(os.fsencode(os.uname().nodename)):08x}"
 
 
-def _publish(temporary: str, path: str) -> None:
+def publish(temporary: str, path: str) -> None:
     """Gives a finished file its name, never replacing another one, and waits until it is on the
-    disk."""
+    disk. The old name may stay. Raises FileError where the new one is taken, OSError."""
     sync(temporary)
     try:
         os.link(temporary, path)

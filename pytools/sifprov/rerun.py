@@ -91,7 +91,7 @@ def execute(plan: Plan, *, app_stdout: int | None = None) -> Verdict:
         started = capture.begin(_request(plan, started_ns), Deadline(), trees=known, also=also)
         end, code = _run(plan, app_stdout)
         replays = Replay(plan.record_digest, plan.record.id)
-        finished = capture.finish(started, end, Deadline(), replays=replays)
+        finished = capture.finish(started, end, Deadline(), replays=lambda uuid: replays)
     except BaseException:
         for path in made:
             os.unlink(path)

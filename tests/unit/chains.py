@@ -69,7 +69,7 @@ def run(
     """A whole run of `inputs` into the output `to`, or several."""
     outputs = to if isinstance(to, tuple) else (to,)
     started = begin(request(inputs, outputs, metadata, folders), also)
-    return capture.finish(started, end(), Deadline(), replays=replays)
+    return capture.finish(started, end(), Deadline(), replays=lambda uuid: replays)
 
 
 def digest(finished: capture.Finished) -> str:

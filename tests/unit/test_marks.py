@@ -168,11 +168,13 @@ def test_a_change_is_seen_before_the_run_hides_it(
     record(folder)
     clean = output.read_bytes()
     debugfs(output, "rm in/real/file")
-    read = session.application
+    read = bound.application
 
-    def meanwhile(path: str, deadline: Deadline, cache: DigestCache) -> Container:
+    def meanwhile(
+        path: str, deadline: Deadline, cache: DigestCache, known: str | None
+    ) -> Container:
         output.write_bytes(clean)
-        return read(path, deadline, cache)
+        return read(path, deadline, cache, known)
 
     monkeypatch.setattr(session, "application", meanwhile)
     _, later = record(folder, started=STARTED + 10**12)

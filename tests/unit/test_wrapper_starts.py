@@ -107,7 +107,7 @@ def test_a_command_below_a_process_of_the_runtimes(events: None) -> None:
 
 
 def test_a_long_command_is_seen_without_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(starts, "_listen", lambda: None)
+    monkeypatch.setattr(starts, "_listen", lambda knock: None)
     script = "sleep 0.5; exit 255"
     assert run(["sh", "-c", script], looks=0.3) == Verdict(True, "process table")
     quick = run(["sh", "-c", "/bin/false; exit 255"])

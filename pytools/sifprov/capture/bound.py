@@ -70,11 +70,16 @@ def bind_containers(request: CaptureRequest) -> list[Bound]:
     return found
 
 
-def application(path: str, deadline: Deadline, cache: DigestCache) -> Container:
+def application(
+    path: str, deadline: Deadline, cache: DigestCache, known: str | None = None
+) -> Container:
+    """Returns the application at `path` as the record names it; its digest may be `known`."""
     identity = identify(path)
     digest, reason = None, identity.reason
     if identity.system and cache.skips_inputs:
         reason = SKIPPED
+    elif identity.system and known:
+        digest = known
     elif identity.system:
         try:
             digest = cache.image(path, identity.system, deadline)

@@ -83,13 +83,15 @@ def begin(
     settings: Settings | None = None,
     ahead: bool = False,
     also: tuple[Source, ...] = (),
+    image: str | None = None,
 ) -> Started:
     """Reads the identity of every container of a run, the content of the read-only ones, and what
     they carry of their ancestors.
 
-    `trees` holds, by path, the content of containers that were read just now; `settings` are by
-    default the user's. `ahead`: what is to be written is read too, while the application runs.
-    `also` are records that the run's record will name beside those of its containers.
+    `trees` holds, by path, the content of containers that were read just now, `image` the digest of
+    the application, if that was; `settings` are by default the user's. `ahead`: what is to be
+    written is read too, while the application runs. `also` are records that the run's record will
+    name beside those of its containers.
     """
     settings = settings or load_or_default()
     metadata, began = metadata_of(request, settings), to_ns(request.started)
@@ -117,7 +119,7 @@ def begin(
     # Side by side, for each may be large.
     jobs: list[Callable[[], Bound | Container | Lineage]] = [
         partial(lineage_of, bounds, metadata, also, deadline),
-        partial(application, path, deadline, cache),
+        partial(application, path, deadline, cache, image),
         *(partial(read, bound) for bound in bounds),
     ]
     results = run_all(jobs)
@@ -139,13 +141,16 @@ def finish(
     deadline: Deadline,
     *,
     live: bool = False,
-    replays: Replay | None = None,
+    replays: Callable[[UUID], Replay | None] = lambda uuid: None,
+    names: Mapping[str, str] | None = None,
     late: bool = False,
 ) -> Finished:
     """Writes the record of a run that has ended into each of its outputs.
 
     `live` says that the runtime still has the containers mounted, in this process's namespace. A
     run that changed no data container is recorded nowhere, nor one that the runtime refused.
+    `replays` tells of an output which record this one replays. `names` holds, by path, how files
+    that are to be renamed will be called: so the record names them.
     `late`: the record is made long after the run, which may have been recorded already; content
     that changed since is not taken for the run's. A record that cannot be written raises nothing:
     `written` says so. Raises FileError for an output that is gone and was never read.
@@ -174,10 +179,10 @@ def finish(
         recorded=from_ns(time.time_ns()),
         captured_by=request.captured_by,
         version=VERSION,
-        run=describe_run(request, end, started.facts, started.settings),
+        run=describe_run(_renamed(request, names), end, started.facts, started.settings),
         origin=None,
-        containers=(app, *containers),
-        replays=replays,
+        containers=tuple(_named(c, names) for c in (app, *containers)),
+        replays=None,
         annotation=words_of(request),
     )
     kept = request.log() if request.log else b""
@@ -186,7 +191,8 @@ def finish(
 
     def write(output: Container, uuid: UUID) -> Written:
         place = place_for(output, metadata)
-        its = replace(record, container=uuid, containers=without_others(record.containers, uuid))
+        those = without_others(record.containers, uuid)
+        its = replace(record, container=uuid, containers=those, replays=replays(uuid))
         return deliver(
             place,
             _with_log(its, place, kept),
@@ -202,6 +208,19 @@ def finish(
     told = data if end.outcome != UNKNOWN else ()
     warnings = [text for b in told if (text := warning(b))]
     return Finished(written, data, (*warnings, *word_problems(request)))
+
+
+def _named(container: Container, names: Mapping[str, str] | None) -> Container:
+    path = (names or {}).get(container.path)
+    return replace(container, path=path, name=os.path.basename(path)) if path else container
+
+
+def _renamed(request: CaptureRequest, names: Mapping[str, str] | None) -> CaptureRequest:
+    named = names or {}
+    return replace(
+        request,
+        binds=tuple(replace(b, source=named.get(b.source, b.source)) for b in request.binds),
+    )
 
 
 def _with_log(record: Record, place: Place, log: bytes) -> Record:

@@ -59,10 +59,14 @@ class Verdict(NamedTuple):
 
 
 class Starts:
-    """Watches one run. Made before the start; `run` is the runtime's process."""
+    """Watches one run. Made before the start.
 
-    def __init__(self) -> None:
-        self._socket = _listen()
+    `knock`: the kernel is to signal that there is something to look at. Else one waits until
+    `socket` can be read.
+    """
+
+    def __init__(self, *, knock: bool = True) -> None:
+        self._socket = _listen(knock)
         self._runtime = 0
         self._command = 0
         self._knocks = 0
@@ -73,9 +77,15 @@ class Starts:
         self._executed: set[int] = set()
         self._ended: dict[int, tuple[int, int]] = {}
 
-    def began(self, runtime: int) -> None:
-        """The runtime is process `runtime`."""
+    @property
+    def socket(self) -> _socket.socket | None:
+        """What the kernel tells by; None when it tells nothing any more."""
+        return self._socket
+
+    def began(self, runtime: int, group: int | None = None) -> None:
+        """The runtime is process `runtime`, in the process group `group` (default: ours)."""
         self._runtime = runtime
+        self._group = self._group if group is None else group
 
     @property
     def settled(self) -> bool:
@@ -200,7 +210,7 @@ def _ended(code: int) -> str:
     return f"with {code}" if code >= 0 else f"by signal {-code}"
 
 
-def _listen() -> _socket.socket | None:
+def _listen(knock: bool) -> _socket.socket | None:
     """Asks for the events that we want; None where the kernel gives none."""
     try:
         made = _socket.socket(_NETLINK, _DATAGRAM, _CONNECTOR)
@@ -210,7 +220,8 @@ def _listen() -> _socket.socket | None:
         made.setblocking(False)
         made.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, _OVERFLOW_ROOM)
         made.bind((0, _CN_PROC))
-        _knock(made, True)
+        if knock:
+            _knock(made, True)
         made.send(_message(_LISTEN, _EXEC | _NONZERO_EXIT))
     except OSError:
         made.close()
