@@ -254,8 +254,10 @@ def test_a_plan_frees_as_many_as_are_asked_for(tmp_path: Path) -> None:
         assert plan_bundle(file, image, 9) is None
 
 
-def test_thousands_of_runs(tmp_path: Path) -> None:
-    """5,000 appends into a table of 48: all are there, and the last ones are no slower by much."""
+def test_thousands_of_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """5,000 appends into a table of 48: all are there, and take less than twice their bytes."""
+    # What is on the disk when is shown by the crash tests.
+    monkeypatch.setattr(os, "fdatasync", lambda _: None)
     path = make_sif(tmp_path / "x.sif", descriptors=48)
     made = []
     written = os.stat(path).st_size
