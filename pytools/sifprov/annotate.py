@@ -9,7 +9,7 @@ from sifprov.carrier import Carrier, elsewhere, read_carrier
 from sifprov.errors import NoRecordError, SifprovError
 from sifprov.frozen import dataclass
 from sifprov.model.annotation import Annotation
-from sifprov.model.record import ANNOTATE, ANNOTATION, Record, Replay
+from sifprov.model.record import ANNOTATE, Record, Replay
 from sifprov.model.timestamp import from_ns, to_ns
 from sifprov.placement import CONTAINER, Place, append_to, named
 from sifprov.records import Stored
@@ -68,7 +68,7 @@ def _place(path: str, carrier: Carrier, stored: Stored) -> Place:
 
 
 def _chosen(path: str, carrier: Carrier, wanted: str | None) -> tuple[Stored, Record]:
-    records = [(s, r) for s, r in reversed(carrier.good) if r.kind != ANNOTATION]
+    records = [(s, r) for s, r in reversed(carrier.good) if not r.about]
     if wanted is None:
         if not records:
             raise NoRecordError(

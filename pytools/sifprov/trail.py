@@ -208,11 +208,11 @@ class Walk:
     def _add_beside(self) -> None:
         """What nobody's digest names, but belongs to what is named: words that were added later,
         and the records of the same runs in their other outputs."""
-        ids = {r.id for r in self.records.values() if not r.annotates}
+        ids = {r.id for r in self.records.values() if not r.about}
         for carrier in self.found.values():
             for stored, record in carrier.good:
-                about = record.annotates and record.annotates.record in self.records
-                if about or (not record.annotates and record.id in ids):
+                about = record.about and record.about.record in self.records
+                if about or (not record.about and record.id in ids):
                     self.records.setdefault(stored.digest, record)
 
 

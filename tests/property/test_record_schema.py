@@ -74,6 +74,7 @@ def beyond_the_schema(document: Any) -> bool:
     """What the schema cannot say, so that it may accept a document that the reader refuses.
 
     - a place in `redacted` must be one of `argv`;
+    - a verdict's result must be what its counts and digests say;
     - the calendar: there is no 30th of February;
     - 1.0 is an integer to JSON Schema, but a record holds no fractions, and no larger numbers than
       every reader of JSON can tell apart;
@@ -85,12 +86,27 @@ def beyond_the_schema(document: Any) -> bool:
     texts = [v for v in values if isinstance(v, str)]
     if any(t.startswith("2026-02-30") or t.endswith("\n") for t in texts):
         return True
+    showed = document.get("verdict")
+    if isinstance(showed, dict) and contradicts_itself(showed):
+        return True
     run = document.get("run")
     redacted = run.get("redacted") if isinstance(run, dict) else None
     argv = run.get("argv") if isinstance(run, dict) else None
     if not isinstance(redacted, list) or not isinstance(argv, list):
         return False
     return any(isinstance(n, int) and n >= len(argv) for n in redacted)
+
+
+def contradicts_itself(showed: dict[str, Any]) -> bool:
+    counts = showed.get("counts")
+    if not isinstance(counts, dict) or not all(isinstance(n, int) for n in counts.values()):
+        return False
+    beside = [counts.get(name, 0) for name in ("differs", "only-original", "only-replay")]
+    result = "differs" if any(beside) else "alike" if counts.get("alike") else "same"
+    same = showed.get("original") == showed.get("content")
+    files = showed.get("files")
+    many = isinstance(files, list) and len(files) > sum(beside) + counts.get("alike", 0)
+    return showed.get("result") != result or same != (result == "same") or many
 
 
 @given(st.data())

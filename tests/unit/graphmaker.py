@@ -25,8 +25,19 @@ from sifprov.model.graph import (
     Usage,
     entity_key,
 )
-from sifprov.model.record import ANNOTATE, CREATE, EXITED, PLUGIN, Origin, Record, Replay, Run
+from sifprov.model.record import (
+    ANNOTATE,
+    CREATE,
+    EXITED,
+    PLUGIN,
+    RERUN,
+    Origin,
+    Record,
+    Replay,
+    Run,
+)
 from sifprov.model.timestamp import from_ns
+from sifprov.model.verdict import DIFFERS, Verdict
 from sifprov.records import Stored, in_order
 from sifprov.trail import Trail, Walk
 
@@ -94,8 +105,10 @@ class Sample:
         facts: tuple[Fact, ...] = (),
         annotation: Annotation | None = None,
         exit_code: int = 0,
+        replays: Entity | None = None,
     ) -> tuple[Entity, ...]:
-        """A run that wrote `outputs`: new containers by name, or ones that were there before."""
+        """A run that wrote `outputs`: new containers by name, or ones that were there before.
+        `replays` is what another run made, of which this is the replay."""
         self._now += _MINUTE
         before = [o if isinstance(o, Entity) else None for o in outputs]
         written = [
@@ -129,6 +142,7 @@ class Sample:
         )
         all_of_it = (program, *read, *written)
         first = self._record(None, run=took, containers=all_of_it, annotation=annotation)
+        first = replace(first, replays=self._replay(replays) if replays else None)
         key = str(first.id)
         made = []
         for it, old in zip(written, before, strict=True):
@@ -169,6 +183,27 @@ class Sample:
         self.put(record)
         self.activities[activity.key] = replace(activity, words=(*activity.words, record))
         return record
+
+    def judge(self, replay: Entity, original: Entity, verdict: Verdict | None = None) -> Record:
+        """The verdict of the run that made `replay`, in it, with what made `original` replayed."""
+        activity = self.activities[replay.generated_by or ""]
+        assert activity.record
+        about = Replay(replay.record or "", activity.record.id)
+        content = (original.digest or "", replay.digest or "")
+        newest = record_digest(activity.words[-1].to_bytes()) if activity.words else replay.record
+        record = replace(
+            self._record(replay.uuid, captured_by=RERUN, previous=newest),
+            replays=self._replay(original),
+            verdict=verdict or Verdict(DIFFERS, about, *content, (2, 1, 1, 0, 0)),
+        )
+        self.put(record)
+        self.activities[activity.key] = replace(activity, words=(*activity.words, record))
+        return record
+
+    def _replay(self, of: Entity) -> Replay:
+        record = self.activities[of.generated_by or ""].record
+        assert record
+        return Replay(of.record or "", record.id)
 
     def graph(self, *targets: Entity, problems: tuple[str, ...] = ()) -> Graph:
         """The graph of all that was made, with these targets, which are found beside us."""

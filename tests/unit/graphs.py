@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import UUID
 
 from tests.unit.graphmaker import Sample
 
@@ -10,6 +11,8 @@ from sifprov.frozen import replace
 from sifprov.model.annotation import Annotation
 from sifprov.model.fact import Fact
 from sifprov.model.graph import Graph
+from sifprov.model.record import Replay
+from sifprov.model.verdict import ALIKE, Changed, FileWord, Verdict
 
 FACTS = (
     Fact("batch", {"job": "4711", "system": "slurm"}, "environment"),
@@ -92,6 +95,17 @@ def partly_missing() -> Graph:
     return s.graph(end, problems=("output.sif: broken record (object 9): not JSON",))
 
 
+def replayed() -> Graph:
+    """A replay with its verdict. What was replayed is named, and no part of the trail."""
+    s = Sample()
+    data, app = s.made("input.sif"), s.application("gnuplot.sif")
+    (first,) = s.run(app, (data,), "output.sif")
+    (again,) = s.run(app, (data,), "output.rerun-1.sif", replays=first)
+    s.judge(again, first)
+    del s.entities[first.key], s.activities[first.generated_by or ""]
+    return s.graph(again)
+
+
 NAMES = (
     "\x1b[2J\x1b]0;owned\x07.sif", "a\nb\r\tc.sif", "<script>alert(1)</script>&amp;.sif",
     "\"'`$(reboot)`.sif", "--help", "-n", "]]>--!>.sif", "\u202egpj.exe", "\udcff\udc80.sif",
@@ -114,6 +128,12 @@ def hostile_names() -> Graph:
     )  # fmt: skip
     end = s.run(s.application(NAMES[3]), last, NAMES[3])
     s.say(end[0], *NAMES[:8])
+    files = tuple(FileWord(name, ALIKE, name) for name in NAMES)
+    changes = tuple(Changed(name, name, name) for name in NAMES)
+    about = Replay(end[0].record or "", UUID(int=1))
+    counts = (0, len(files), 0, 0, 0)
+    trees = ("tree-v1:" + "1" * 64, "tree-v1:" + "2" * 64)
+    s.judge(end[0], last[0], Verdict(ALIKE, about, *trees, counts, files, "0.1", changes))
     return s.graph(*end, problems=(f"{NAMES[0]}: broken record (object 9): {NAMES[2]}",))
 
 
@@ -124,5 +144,6 @@ SAMPLES: dict[str, Callable[[], Graph]] = {
     "fan-in": lambda: fan_in(6),
     "diamonds": lambda: diamonds(3),
     "partly-missing": partly_missing,
+    "replayed": replayed,
     "hostile": hostile_names,
 }

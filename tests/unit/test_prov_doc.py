@@ -32,6 +32,7 @@ from sifprov.model.fact import Fact
 from sifprov.model.files import Files
 from sifprov.model.graph import Activity, Graph
 from sifprov.model.record import Origin, Record, Replay
+from sifprov.model.verdict import FILE_WORDS, Changed, FileWord, StepWord, Verdict
 from sifprov.trail import read_trail
 
 ROOT = Path(__file__).parents[2]
@@ -168,7 +169,17 @@ def full() -> tuple[Graph, dict[str, str]]:
     later = sample.say(again[0], "x")
     later = replace(later, annotates=Replay("sha256:" + "5" * 64, UUID(int=80)))
     used = (*activity.used[:-1], replace(activity.used[-1], container=mark))
-    sample.activities[key] = replace(activity, record=record, words=(later,), used=used)
+    showed = sample.judge(again[0], end, Verdict(
+        s("verdict.result"), Replay("sha256:" + "1" * 64, UUID(int=85)), s("verdict.original"),
+        s("verdict.content"), (8601, 8602, 8603, 8604, 8605),
+        (FileWord(s("verdict.files[].path"), s("verdict.files[].verdict"),
+                  s("verdict.files[].what")),),
+        s("verdict.tolerance"),
+        (Changed(s("verdict.changes[].what"), s("verdict.changes[].before"),
+                 s("verdict.changes[].after")),),
+        (StepWord(UUID(int=87), s("verdict.steps[].verdict")),),
+    ))  # fmt: skip
+    sample.activities[key] = replace(activity, record=record, words=(later, showed), used=used)
     listed = [
         Files(lines=(s("origin.files.lines").encode(),)),
         Files(count=83, digest="sha256:" + "4" * 64),
@@ -204,6 +215,9 @@ def full() -> tuple[Graph, dict[str, str]]:
         "containers[].record": data.record or "", "replays.id": str(UUID(int=78)),
         "replays.record": "9" * 64, "annotation.metrics": '"0.8400"',
         "annotates.id": str(UUID(int=80)), "annotates.record": "5" * 64,
+        "verdict.run.id": str(UUID(int=85)), "verdict.run.record": "1" * 64,
+        "verdict.steps[].id": str(UUID(int=87)),
+        **{f"verdict.counts.{word}": str(8601 + n) for n, word in enumerate(FILE_WORDS)},
     }  # fmt: skip
     return sample.graph(*again), expected
 

@@ -34,6 +34,7 @@ from sifprov.doctor import diagnose
 from sifprov.lineage import build
 from sifprov.lineage.document import document as trail_document
 from sifprov.locate import Found
+from sifprov.model import verdict
 from sifprov.model.annotation import make as make_annotation
 from sifprov.model.canonical import Json
 from sifprov.model.fact import Fact
@@ -41,6 +42,7 @@ from sifprov.model.files import Files
 from sifprov.model.record import (
     ANNOTATE,
     NOT_STARTED,
+    RERUN,
     SIGNALED,
     UNKNOWN,
     Origin,
@@ -77,6 +79,7 @@ OPTIONAL = {
     "mounts",
     "site_log",
     "variables",
+    "verdict",
 }
 
 
@@ -158,6 +161,23 @@ RECORDS = {
     "annotation": replace(
         origin_record(), captured_by=ANNOTATE, origin=None,
         annotation=make_annotation(["a note"]), annotates=Replay("sha256:" + "c" * 64, IN),
+    ),
+    "verdict": replace(
+        origin_record(), captured_by=RERUN, origin=None, replays=Replay(SHA256, IN),
+        verdict=verdict.Verdict(verdict.SAME, Replay(SHA256, IN), TREE, TREE, (3, 0, 0, 0, 0)),
+    ),
+    "verdict that differs": replace(
+        origin_record(), captured_by=RERUN, origin=None, replays=Replay(SHA256, IN),
+        verdict=verdict.Verdict(
+            verdict.DIFFERS, Replay(SHA256, IN), TREE, "tree-v1:" + "6" * 64, (3, 1, 1, 0, 2),
+            (
+                verdict.FileWord("a.png", verdict.ALIKE, "the 9 pixels are the same"),
+                verdict.FileWord("\udcff", verdict.ONLY_REPLAY, ""),
+            ),
+            "1E-9",
+            (verdict.Changed("argument 3", "10", "\udc80"),),
+            (verdict.StepWord(IN, verdict.UNKNOWN), verdict.StepWord(IN, verdict.DIFFERS)),
+        ),
     ),
     "odd names": replace(
         run_record(),
@@ -272,8 +292,8 @@ def test_the_verdict_of_a_replay(tmp_path: Path) -> None:
     one = make_tree([Entry(b"a", "d", None, "-"), Entry(b"\xff", "d", None, "-")], 0)
     two = make_tree([Entry(b"a", "p", None, "-"), Entry(b"b", "d", None, "-")], 0)
     for changed in (None, "/out.sif: its content is another"):
-        verdict = Verdict(plan, "/new.sif", 137, compare(one, two), changed, TREE)
-        document = plain(_to_json(verdict))
+        shown = Verdict(plan, "/new.sif", 137, compare(one, two), changed, TREE)
+        document = plain(_to_json(shown))
         assert problems("sifprov.rerun/1", document) == []
         assert document["verdict"] == "differs"
         assert {f["verdict"] for f in document["files"]} == {"differs", "new", "missing"}

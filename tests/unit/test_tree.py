@@ -189,7 +189,7 @@ def test_no_name_acts_on_a_terminal(one: str, two: str, three: str, collapse: bo
     s = Sample()
     words = Annotation(notes=(two or "x",), tags=(("k", three),))
     data = s.made(one, source=two)
-    lost = replace(s.missing(two), problem=three)
+    lost = replace(s.missing(two), problem=three or "x")
     s.entities[lost.key] = lost
     (end,) = s.run(
         s.application(three), (data, lost), one, argv=("x", "exec", two, three),

@@ -10,6 +10,7 @@ from sifprov.model.annotation import Annotation
 from sifprov.model.canonical import record_digest, text_to_json
 from sifprov.model.graph import Activity
 from sifprov.model.record import Record
+from sifprov.model.verdict import Verdict
 
 
 def add_records(s: Statements, activity: Activity, name: str) -> None:
@@ -39,7 +40,7 @@ def add_words(s: Statements, record: Record) -> None:
 def add_named_records(s: Statements, records: list[Record]) -> None:
     """States what records name and is not at hand, by the digest alone."""
     for record in records:
-        for named in (record.replays, record.annotates):
+        for named in (record.replays, record.about):
             if named:
                 attributes = {"digest": named.record, "id": str(named.id)}
                 s.entity(by_digest("record", named.record), "Record", None, attributes)
@@ -59,13 +60,16 @@ def _record(s: Statements, digest: str, record: Record) -> None:
         "container": str(record.container),
         "recorded": record.recorded,
         **(_words(words) if words else {}),
+        **(_verdict(record.verdict) if record.verdict else {}),
     }
     s.entity(name, "Record", None, attributes)
     attribute(s, name, recorder(s, record))
     if record.previous:
         derive(s, name, by_digest("record", record.previous))
-    if record.annotates:
-        derive(s, name, by_digest("record", record.annotates.record))
+    if record.about:
+        derive(s, name, by_digest("record", record.about.record))
+    if record.verdict and record.replays:
+        derive(s, name, by_digest("record", record.replays.record))
     for metric, value in words.metrics if words else ():
         number = by_value("metric", {"record": digest, "name": metric})
         label = text(metric)
@@ -73,6 +77,19 @@ def _record(s: Statements, digest: str, record: Record) -> None:
             number, "Metric", label, {"name": label, "text": value, "prov:value": float(value)}
         )
         derive(s, number, name)
+
+
+def _verdict(verdict: Verdict) -> Attributes:
+    document = verdict.to_json()
+    lists = ("changes", "files", "steps")
+    return {
+        "verdict": verdict.result,
+        "verdict_original": verdict.original,
+        "verdict_content": verdict.content,
+        "verdict_counts": json_text(document["counts"]),
+        "verdict_tolerance": verdict.tolerance,
+        **{f"verdict_{n}": json_text(document[n]) for n in lists if document[n]},
+    }
 
 
 def _words(words: Annotation) -> Attributes:

@@ -90,7 +90,7 @@ class _Build:
         record = self._records[digest]
         for named in (record.previous, *(c.record for c in record.containers)):
             state = self._state(named)
-            if state and state in self._records and not self._records[state].annotates:
+            if state and state in self._records and not self._records[state].about:
                 yield state
 
     def _state(self, digest: str | None) -> str | None:
@@ -143,7 +143,7 @@ class _Build:
         container = replace(container, record=self._state(container.record) or container.record)
         state = container.record or ""
         earlier = self._records.get(state)
-        if earlier is None or earlier.annotates:
+        if earlier is None or earlier.about:
             return self._add(container)
         if earlier.container != container.uuid:
             return self._add(container, problem=ANOTHERS)
@@ -212,8 +212,8 @@ class _Build:
         words: dict[str, list[Record]] = {}
         loose: list[Record] = []
         for record in self._records.values():
-            if record.annotates:
-                about = self._activity_of.get(record.annotates.record, str(record.annotates.id))
+            if record.about:
+                about = self._activity_of.get(record.about.record, str(record.about.id))
                 (words.setdefault(about, []) if about in self._activities else loose).append(record)
         for key, said in words.items():
             said.sort(key=lambda r: (to_ns(r.recorded), r.id))
@@ -234,7 +234,7 @@ class _Build:
         """The states of a container that none came behind: one, unless its records make several
         chains."""
         uuid = carrier.identity.uuid
-        told = ((s.digest, r) for s, r in carrier.good if not r.annotates)
+        told = ((s.digest, r) for s, r in carrier.good if not r.about)
         own = [(d, r) for d, r in told if r.container == uuid and d in self._activity_of]
         passed = {self._state(r.previous) for _, r in own}
         it = _of_identity(carrier.identity)
@@ -244,7 +244,7 @@ class _Build:
         """A container none of whose records tells its content."""
         it = _of_identity(carrier.identity)
         for stored, record in reversed(carrier.good):
-            if record.annotates or stored.digest not in self._activity_of:
+            if record.about or stored.digest not in self._activity_of:
                 it = replace(it, record=it.record or stored.digest)
                 continue
             before = entity_key(replace(it, uuid=record.container, record=stored.digest))

@@ -16,7 +16,7 @@ def states(records: Mapping[str, Record]) -> dict[str, str | None]:
     for digest in records:
         passed = []
         at: str | None = digest
-        while at is not None and at in records and at not in found and records[at].annotates:
+        while at is not None and at in records and at not in found and records[at].about:
             passed.append(at)
             at = records[at].previous
         end = found.get(at, at) if at is not None else None
@@ -32,7 +32,7 @@ def grouped(records: Mapping[str, Record], *, apart: bool = False) -> dict[str, 
     """
     groups: dict[str, list[str]] = {}
     for digest, record in records.items():
-        if record.annotates:
+        if record.about:
             continue
         key = str(record.id)
         if key in groups and (apart or not _alike(record, records[groups[key][0]])):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sifprov.errors import RecordError
@@ -25,6 +26,9 @@ from sifprov.model.fact import Fact, facts_from_json, facts_to_json
 from sifprov.model.files import Files
 from sifprov.model.reader import Reader
 
+if TYPE_CHECKING:
+    from sifprov.model.verdict import Verdict
+
 __all__ = [
     "ANNOTATE",
     "ANNOTATION",
@@ -40,12 +44,14 @@ __all__ = [
     "OUTPUT",
     "PLUGIN",
     "PROVISIONAL",
+    "RERUN",
     "RUN",
     "SCHEMA",
     "SIGNALED",
     "SOURCE_LINK",
     "SOURCE_OUTSIDE",
     "UNKNOWN",
+    "VERDICT",
     "WRAPPER",
     "Container",
     "Origin",
@@ -57,8 +63,9 @@ __all__ = [
 SCHEMA = "sifprov.record/1"
 
 EXITED, SIGNALED, NOT_STARTED, UNKNOWN = "exited", "signaled", "not-started", "unknown"
-RUN, ORIGIN, ANNOTATION = "run", "origin", "annotation"
-PLUGIN, WRAPPER, CREATE, ANNOTATE = "plugin", "wrapper", "create", "annotate"
+RUN, ORIGIN, ANNOTATION, VERDICT = "run", "origin", "annotation", "verdict"
+PLUGIN, WRAPPER, CREATE = "plugin", "wrapper", "create"
+ANNOTATE, RERUN = "annotate", "rerun"
 # What the runtimes put before the command of an action.
 _ACTIONS = "/.singularity.d/actions/"
 
@@ -147,7 +154,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Replay:
-    """Which record a run replayed, or an annotation speaks of."""
+    """Which record a run replayed, or an annotation or a verdict speaks of."""
 
     record: str
     id: UUID
@@ -193,12 +200,13 @@ class Origin:
 
 @dataclass(frozen=True)
 class Record:
-    """One record, as it stands in the container `container`: of a run, of a making (`origin`), or
-    of words about an earlier record (`annotates`, in `annotation`).
+    """One record, as it stands in the container `container`: of a run, of a making (`origin`), of
+    words about an earlier record (`annotates`, in `annotation`), or of what a replay showed
+    (`verdict`).
 
-    A run's own words stand in `annotation` too. A run with several outputs stores one record in
-    each: the same `id`, each with its own `container` and `previous` (the record digest of the
-    newest record that was there before).
+    `replays` is the record that was replayed. A run's own words stand in `annotation` too. A run
+    with several outputs stores one record in each: the same `id`, each with its own `container` and
+    `previous` (the record digest of the newest record that was there before).
     """
 
     id: UUID
@@ -213,11 +221,21 @@ class Record:
     replays: Replay | None
     annotation: Annotation | None = None
     annotates: Replay | None = None
+    verdict: Verdict | None = None
 
     @property
     def kind(self) -> str:
-        """`run`, `origin` or `annotation`."""
+        """`run`, `origin`, `annotation` or `verdict`."""
+        if self.verdict:
+            return VERDICT
         return RUN if self.run else ORIGIN if self.origin else ANNOTATION
+
+    @property
+    def about(self) -> Replay | None:
+        """The record that this one only says something of: that of the run or making that an
+        annotation is about, of the replay that a verdict is about; None for what tells a run or a
+        making itself."""
+        return self.verdict.run if self.verdict else self.annotates
 
     def with_role(self, role: str) -> tuple[Container, ...]:
         """Returns the containers that played this role."""
@@ -234,6 +252,8 @@ class Record:
             words["annotation"] = self.annotation.to_json()
         if self.annotates:
             words["annotates"] = self.annotates.to_json()
+        if self.verdict:
+            words["verdict"] = self.verdict.to_json()
         return {
             **words,
             "captured_by": {"kind": self.captured_by, "version": self.version},
@@ -263,7 +283,7 @@ class Record:
             container=r.uuid("container"),
             previous=r.optional("previous", r.digest),
             recorded=r.time("recorded"),
-            captured_by=by.word("kind", PLUGIN, WRAPPER, CREATE, ANNOTATE),
+            captured_by=by.word("kind", PLUGIN, WRAPPER, CREATE, ANNOTATE, RERUN),
             version=by.word("version"),
             run=r.optional("run", lambda n: Run.from_json(r.json(n), n)),
             origin=r.optional("origin", lambda n: Origin.from_json(r.json(n), n)),
@@ -277,19 +297,30 @@ class Record:
             annotates=(
                 Replay.from_json(r.json("annotates"), "annotates") if r.has("annotates") else None
             ),
+            verdict=_verdict(r) if r.has("verdict") else None,
         )
         by.end()
         r.end()
-        if sum(x is not None for x in (found.run, found.origin, found.annotates)) != 1:
-            raise RecordError("run", "exactly one of 'run', 'origin', 'annotates' must be given")
+        kinds = (found.run, found.origin, found.annotates, found.verdict)
+        if sum(x is not None for x in kinds) != 1:
+            names = "'run', 'origin', 'annotates', 'verdict'"
+            raise RecordError("run", f"exactly one of {names} must be given")
         if found.annotates and not found.annotation:
             raise RecordError("annotation", "missing")
+        if found.verdict and not found.replays:
+            raise RecordError("replays", "missing")
         return found
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Record:
         """Reads stored bytes. Raises RecordError."""
         return cls.from_json(loads(data))
+
+
+def _verdict(r: Reader) -> Verdict:
+    from sifprov.model.verdict import Verdict  # few containers hold one
+
+    return Verdict.from_json(r.json("verdict"), "verdict")
 
 
 def _index(length: int) -> Callable[[Json, str], int]:

@@ -15,9 +15,11 @@ from sifprov.model.canonical import Json
 from sifprov.model.container import MARKS, PROVISIONAL, Container
 from sifprov.model.graph import EMBEDDED, FOUND, MISSING, Activity, Entity
 from sifprov.model.record import Record, Run
+from sifprov.model.verdict import Verdict
 from sifprov.render.clock import local_time
 from sifprov.render.filerows import Row
 from sifprov.render.scene import FLAGS, clip, ended
+from sifprov.render.words import FILE_WORDS, verdict_text
 from sifprov.terminal import command, printable, size
 
 Section: TypeAlias = tuple[str, list[Row]]
@@ -81,6 +83,7 @@ def of_activity(activity: Activity, ids: Mapping[str, str]) -> list[Section]:
             why = [["not known", printable(clip(fact.reason or "", _MAX_TEXT))]]
             rows = list(_fact(fact.value)) if fact.value is not None else why
             sections.append((fact.name.replace("_", " ").capitalize(), rows))
+        sections += [("Verdict", list(_verdict(w.verdict))) for w in activity.words if w.verdict]
     sections.append(
         ("Record", [*_record(record), *(["digest", d, "code"] for d in activity.digests)])
     )
@@ -140,6 +143,19 @@ def _words(records: Iterable[Record]) -> Iterator[Row]:
             yield from _text(f"metric {name}{when}", value)
         if i:
             yield ["said in record", str(record.id), "code"]
+
+
+def _verdict(verdict: Verdict) -> Iterator[Row]:
+    yield from _text("the replay", verdict_text(verdict))
+    yield ["compared with", verdict.original, "code"]
+    yield ["came out", verdict.content, "code"]
+    yield from _text("tolerance", verdict.tolerance)
+    for change in verdict.changes:
+        yield from _text(f"changed: {change.what}", f"{change.before} → {change.after}")
+    for file in verdict.files:
+        yield from _text(file.path, f"{FILE_WORDS[file.word]}; {file.what}".rstrip("; "))
+    for step in verdict.steps:
+        yield from _text(f"run {step.id}", step.word)
 
 
 def _record(record: Record | None) -> Iterator[Row]:

@@ -138,8 +138,9 @@ def activity_box(id_: str, activity: Activity) -> Box:
         line = f"{'sealed' if activity.used else 'made'} {local_time(record.recorded)}"
         return Box(id_, activity.key, MAKING, title, (line,), (), record.recorded)
     words = [record.annotation, *(w.annotation for w in activity.words)]
-    said = _words([w for w in words if w])
-    lines = (local_time(run.started), ended(run), *([said] if said else []))
+    said = [_words([w for w in words if w])]
+    said += [f"replay: {w.verdict.result}" for w in activity.words if w.verdict][-1:]
+    lines = (local_time(run.started), ended(run), *filter(None, said))
     good = run.outcome == EXITED and run.exit_code == 0
     flags = () if good else (UNSURE,) if run.outcome == UNKNOWN else (FAILED,)
     return Box(id_, activity.key, RUN, command_line(run), lines, flags, run.started)

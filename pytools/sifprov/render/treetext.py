@@ -23,7 +23,7 @@ from sifprov.render.clock import local_time
 from sifprov.render.colour import Palette
 from sifprov.render.filesizes import FileSizes
 from sifprov.render.standing import mark_lines
-from sifprov.render.words import annotation_lines, fact_lines
+from sifprov.render.words import annotation_lines, fact_lines, verdict_text
 from sifprov.terminal import command, printable
 
 _SHORTEST_ID = 8
@@ -104,7 +104,9 @@ class Texts:
         if record and run:
             yield "$ " + command(run.argv or run.command)
             if record.replays:
-                yield f"replay of record {record.replays.id}"
+                showed = next((w.verdict for w in reversed(activity.words) if w.verdict), None)
+                told = f": {verdict_text(showed)}" if showed else ""
+                yield f"replay of record {record.replays.id}{told}"
             yield from annotation_lines(record.annotation)
             yield from fact_lines(run)
             runtime = printable(f"{run.runtime_name} {run.runtime_version}")
@@ -122,7 +124,10 @@ class Texts:
 
     def words(self, record: Record) -> Iterator[str]:
         """Words about a record that is not at hand."""
-        about = record.annotates.id if record.annotates else record.id
+        if record.verdict and record.replays:
+            yield f"replay of record {record.replays.id}: {verdict_text(record.verdict)}"
+            return
+        about = record.about.id if record.about else record.id
         yield f"noted {local_time(record.recorded)} about record {about}"
         yield from ("  " + line for line in annotation_lines(record.annotation))
 

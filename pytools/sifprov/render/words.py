@@ -1,4 +1,5 @@
-"""Lines of the tree about what a record holds besides the run itself: the user's words, facts.
+"""Lines of the tree about what a record holds besides the run itself: the user's words, facts,
+verdicts.
 
 Facts come from a container and may hold anything: what has not the expected form is not shown.
 """
@@ -10,9 +11,18 @@ from collections.abc import Iterator, Mapping
 from sifprov.model.annotation import Annotation
 from sifprov.model.canonical import Json
 from sifprov.model.record import Run
-from sifprov.terminal import printable, size
+from sifprov.model.verdict import ALIKE, DIFFERS, ONLY_ORIGINAL, ONLY_REPLAY, SAME, Verdict
+from sifprov.terminal import counted, printable, size
 
 _MAX_TEXT = 500
+# How a file of a replay compares with the original's.
+FILE_WORDS = {
+    SAME: "same",
+    ALIKE: "alike",
+    DIFFERS: "differs",
+    ONLY_ORIGINAL: "only in the original",
+    ONLY_REPLAY: "only in the replay",
+}
 
 
 def annotation_lines(annotation: Annotation | None, when: str = "") -> Iterator[str]:
@@ -25,6 +35,19 @@ def annotation_lines(annotation: Annotation | None, when: str = "") -> Iterator[
         yield f"tag{when}: {printable(name)}={_short(value)}"
     for name, value in annotation.metrics:
         yield f"metric{when}: {printable(name)} = {value}"
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """Returns what a replay showed: `same`, or how many entries make it something else."""
+    _, alike, *others = verdict.counts
+    total = f"{sum(verdict.counts):,} entries"
+    text = verdict.result
+    if verdict.result == DIFFERS:
+        text += f" in {sum(others):,} of {total}"
+    elif verdict.result == ALIKE:
+        text += f": {alike:,} of {total} with other bytes are equal by their kind"
+    changes = len(verdict.changes)
+    return f"{text}, with {counted(changes, 'change')} by the user" if changes else text
 
 
 def fact_lines(run: Run) -> Iterator[str]:
