@@ -1,19 +1,134 @@
-"""The command line of a step, and the environment that it runs in. Pure."""
+"""The command line of a step, and the environment that it runs in. Pure.
+
+What was recorded stays: global options, action, options, binds of the host's folders, arguments.
+The program, the binds of containers and the application are those of the replay.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 
-from sifprov.replay.steps import Step
+from sifprov.errors import MissingError
+from sifprov.model.container import Container
+from sifprov.model.environment import allowed
+from sifprov.model.record import Run
+from sifprov.replay import translate
+from sifprov.replay.steps import Made, Step
+from sifprov.runtime.argv import (
+    CommandLine,
+    image_bind,
+    is_image_bind,
+    parse,
+    split_binds,
+    without_image_binds,
+)
+from sifprov.runtime.binds import Bind, Holder, binds, holders
+
+_SCRIPTS = "/.singularity.d/actions/"
+_BINDS = {
+    f"{prefix}_{key}": "mount" if key == "MOUNT" else "bind"
+    for prefix in ("SINGULARITY", "APPTAINER")
+    for key in ("BIND", "BINDPATH", "MOUNT")
+}
+
+
+def recorded(run: Run) -> CommandLine:
+    """Returns a run's command line; where it is no plain one, what ran in the container, by `exec`.
+    Raises MissingError where the record holds neither."""
+    line = parse(run.argv)
+    if line:
+        return line
+    if not run.command:
+        raise MissingError("the record holds no command line, so it cannot be replayed")
+    script = run.command[0].removeprefix(_SCRIPTS)
+    action = script if script in ("run", "shell", "test") else "exec"
+    args = run.command[1:] if run.command[0] != script else run.command
+    return CommandLine("", (), action, (), "", args)
 
 
 def command(step: Step, files: Mapping[str, str]) -> tuple[str, ...]:
-    """Returns the command line of a step; `files` are the paths of the states that it reads and
-    makes, by state."""
-    raise NotImplementedError
+    """Returns the command line of a step; `files` are the absolute paths of the states that it
+    reads and makes, by state."""
+    line = recorded(step.run)
+    usable = translate.options(line.options, step.run.runtime_name, step.runtime.name)
+    argv = [step.runtime.path]
+    for option in line.globals:
+        argv += option.tokens
+    argv += [line.action, *without_image_binds(usable.options)]
+    for item in step.inputs:
+        path = files[item.state] if isinstance(item, Made) else item.path
+        argv += _bind(item.container, path, read_only=True)
+    for target in step.outputs:
+        argv += _bind(target.container, files[target.state], read_only=False)
+    return (*argv, step.application.path, *line.args)
+
+
+def _bind(container: Container, path: str, *, read_only: bool) -> tuple[str, ...]:
+    return image_bind(path, container.mount or "/", container.source or "/", read_only=read_only)
+
+
+def host_binds(run: Run) -> tuple[Bind, ...]:
+    """Returns the binds of the host's files and folders in a run's command line."""
+    line = recorded(run)
+    apptainer = translate.family(run.runtime_name) == translate.APPTAINER
+    try:
+        found = binds(holders(line, {}, apptainer=apptainer), apptainer=apptainer)
+    except ValueError:
+        return ()  # the runtime will refuse it
+    return tuple(b for b in found if not b.of_image)
 
 
 def environment(step: Step, environ: Mapping[str, str]) -> dict[str, str]:
     """Returns the environment of a step's runtime: `environ`, but what the record lists as it was
     then, no images bound, and no folder of the host that the recorded run had not."""
-    raise NotImplementedError
+    kept = {n: v for n, v in environ.items() if not allowed(n) and n not in _BINDS}
+    kept |= {n: v for n, v, _ in _binds_of(step.run, environ) if v}
+    by, to = step.run.runtime_name, step.runtime.name
+    return {**kept, **translate.variables(step.run.environment, by, to)}
+
+
+def left_out(run: Run, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Returns the destinations of the host's folders that variables of `environ` bind today and
+    that the recorded run did not have."""
+    return tuple(d for _, _, gone in _binds_of(run, environ) for d in gone)
+
+
+def _binds_of(run: Run, environ: Mapping[str, str]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yields each variable of `environ` that binds, its value for the replay, and the destinations
+    that are gone from it."""
+    then = _destinations(run)
+    for name, kind in _BINDS.items():
+        if name not in environ:
+            continue
+        # A value of MOUNT is taken or left as a whole.
+        specs = split_binds(environ[name]) if kind == "bind" else (environ[name],)
+        kept, gone = [], []
+        for spec in specs:
+            if is_image_bind(spec):
+                continue
+            where = _where(kind, spec)
+            if where and all(w in then for w in where):
+                kept.append(spec)
+            else:
+                gone += where or [spec]
+        yield name, ",".join(kept), tuple(gone)
+
+
+def _where(kind: str, spec: str) -> list[str]:
+    try:
+        found = binds((Holder(kind, spec),), apptainer=True)
+    except ValueError:
+        return []
+    return [os.path.normpath(b.destination or b.source) for b in found]
+
+
+def _destinations(run: Run) -> frozenset[str]:
+    """Where something of the host was mounted in the recorded run, as far as that is known."""
+    fact = next((f.value for f in run.facts if f.name == "binds"), None)
+    found = (
+        b.get("destination")
+        for b in (fact if isinstance(fact, list) else ())
+        if isinstance(b, dict)
+    )
+    return frozenset(os.path.normpath(d) for d in found if isinstance(d, str))

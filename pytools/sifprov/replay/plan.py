@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
+from sifprov.carrier import split_reference
+from sifprov.errors import MissingError, SifprovError
 from sifprov.frozen import dataclass
+from sifprov.manifests import listed
+from sifprov.model.container import Container
+from sifprov.model.files import by_key
+from sifprov.model.manifest import Manifest
+from sifprov.model.record import Origin
+from sifprov.replay.ancestry import Ancestry
+from sifprov.replay.change import resolve
+from sifprov.replay.find import Finder
+from sifprov.replay.gather import Gather
+from sifprov.replay.runtimes import Runtimes
 from sifprov.replay.steps import Plan
+from sifprov.replay.wanted import wanted
+from sifprov.trail import Trail, read_trail
 
 
 def _silent(text: str) -> None:
@@ -36,4 +51,46 @@ def plan(path: str, options: Options) -> Plan:
     Raises MissingError, naming all that is not there, NoRecordError, FileError, and SifprovError
     for a change that fits nothing.
     """
-    raise NotImplementedError
+    path, which = _reference(path, options.record)
+    options.on_step(f"reading the records of {os.path.basename(path)}")
+    trail = read_trail(path, options.search, options.metadata)
+    digest = wanted(trail, which)
+    ancestry = Ancestry(trail)
+    past = ancestry.maker(digest)
+    if past is None:
+        raise MissingError(f"{path}: its records are too many, or lead in a circle")
+    behind = ancestry.behind(digest, inputs=options.from_origin)
+    changes = resolve(
+        options.inputs, options.applications, options.arguments, past, behind.values(),
+        os.path.exists,
+    )  # fmt: skip
+    finder = Finder(path, options.search, options.on_step)
+    gather = Gather(
+        ancestry, past, changes, finder, _lists(trail), Runtimes(options.runtime),
+        from_origin=options.from_origin, force=options.force,
+    )  # fmt: skip
+    steps = gather.steps()
+    notes = dict.fromkeys((*gather.notes, *ancestry.problems, *finder.notes))
+    return Plan(
+        original=path,
+        wanted=digest,
+        steps=steps,
+        records=ancestry.records,
+        changes=tuple(gather.changes),
+        notes=tuple(notes),
+        metadata=options.metadata,
+    )
+
+
+def _reference(path: str, record: str) -> tuple[str, str]:
+    """Takes `PATH@ID` apart. Raises SifprovError where --record names another one."""
+    path, which = split_reference(path)
+    if which and record and which != record.lower():
+        raise SifprovError(f"{path}@{which}: --record names another record, {record}")
+    return path, record or which
+
+
+def _lists(trail: Trail) -> Callable[[Container | Origin], Manifest | None]:
+    """Returns what looks for the files of a container or an origin in the records at hand."""
+    documents = by_key(trail.documents.values())
+    return lambda about: listed(about, trail.records.get, documents).manifest

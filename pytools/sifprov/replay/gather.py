@@ -1,0 +1,261 @@
+"""Goes from the replayed run back to those that it needs; finds what each reads and starts from.
+
+What is missing or in the way is collected, so that the user is told all of it at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from sifprov.errors import MissingError, SifprovError
+from sifprov.frozen import dataclass, replace
+from sifprov.model.container import APPLICATION, INPUT, OUTPUT, Container
+from sifprov.model.record import Run
+from sifprov.replay import refusal
+from sifprov.replay.ancestry import Ancestry, Past, Read, Written, content
+from sifprov.replay.change import Changes, Given, who
+from sifprov.replay.find import Finder
+from sifprov.replay.line import left_out
+from sifprov.replay.problems import Problems
+from sifprov.replay.refusal import Refusal
+from sifprov.replay.runtimes import Runtimes
+from sifprov.replay.start import Lists, choose
+from sifprov.replay.steps import (
+    Change,
+    Continued,
+    Copied,
+    Found,
+    Made,
+    Start,
+    Step,
+    Target,
+)
+from sifprov.runtime.find import Runtime
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A step before the order of all is known; `changed` only by what the user changed in it."""
+
+    past: Past
+    run: Run
+    runtime: Runtime
+    application: Found | None
+    inputs: tuple[Found | Made, ...]
+    outputs: tuple[Target, ...]
+    changed: bool
+
+
+class Gather:
+    """Makes the steps of one plan. Takes time in proportion to the runs and their containers."""
+
+    def __init__(
+        self,
+        ancestry: Ancestry,
+        wanted: Past,
+        changes: Changes,
+        finder: Finder,
+        lists: Lists,
+        runtimes: Runtimes,
+        *,
+        from_origin: bool,
+        force: bool,
+    ) -> None:
+        self.notes: list[str] = []
+        self.changes: list[Change] = list(changes.arguments)
+        self._ancestry, self._wanted, self._changes = ancestry, wanted, changes
+        self._finder, self._lists, self._runtimes = finder, lists, runtimes
+        self._from_origin, self._force = from_origin, force
+        self._todo = [wanted]
+        self._found: dict[tuple[str, str, str, str | None], Found | None] = {}
+        self._given: dict[tuple[str, str, str | None], Found] = {}
+        self._used: set[str] = set()
+        self._problems = Problems()
+
+    def steps(self) -> tuple[Step, ...]:
+        """Returns the steps, each behind those that it needs. Raises MissingError for all that is
+        missing, SifprovError for a change that has no place."""
+        drafts: dict[str, _Draft] = {}
+        while self._todo:
+            past = self._todo.pop()
+            if past.key not in drafts:
+                drafts[past.key] = self._draft(past)
+        self._check_changes()
+        self._problems.check()
+        return self._in_order(drafts)
+
+    def _draft(self, past: Past) -> _Draft:
+        replayed = past is self._wanted
+        run = self._changes.run if replayed else past.run
+        runtime = self._runtimes.of(run)
+        before = len(self.changes)
+        refused = list(refusal.of_run(past, run, runtime, force=self._force))
+        self._problems.refuse(*refused)
+        if not refused:
+            self.notes += refusal.notes(past, run, runtime)
+            self.notes += (
+                f"a variable of today's environment binds the host's {where}, which the recorded "
+                "run is not known to have had: left out"
+                for where in left_out(run, os.environ)
+            )
+        application = self._application(past)
+        inputs = [self._input(read, replayed=replayed) for read in past.inputs]
+        outputs = [self._target(written, replayed=replayed) for written in past.outputs]
+        changed = len(self.changes) > before or (replayed and bool(self._changes.arguments))
+        return _Draft(
+            past,
+            run,
+            runtime,
+            application,
+            tuple(i for i in inputs if i),
+            tuple(o for o in outputs if o),
+            changed,
+        )
+
+    def _application(self, past: Past) -> Found | None:
+        it = past.application
+        if it is None:
+            text = f"the run {past.key[:8]}: its record names no application container"
+            self._problems.refuse(Refusal(text, refusal.BY_HAND))
+            return None
+        given = self._changes.application(it)
+        if given:
+            what = "application" if past is self._wanted else f"application {it.name}"
+            return self._take(given, it, APPLICATION, what)
+        refused = list(refusal.of_application(it))
+        self._problems.refuse(*refused)
+        return None if refused else self._find(it, APPLICATION)
+
+    def _input(self, read: Read, *, replayed: bool) -> Found | Made | None:
+        it = read.container
+        given = self._changes.container(it, replayed=replayed)
+        if given:
+            what = f"input {it.mount if replayed and it.mount else it.name}"
+            return self._take(given, it, INPUT, what)
+        refused = list(refusal.of_input(it))
+        self._problems.refuse(*refused)
+        if refused:
+            return None
+        if read.state and self._from_origin:
+            return Made(it, self._need(read.state))
+        return self._find(it, INPUT, rebuilt=read.state is not None, untracked=read.untracked)
+
+    def _target(self, written: Written, *, replayed: bool) -> Target | None:
+        start = self._start(written, replayed=replayed)
+        if start is None:
+            return None
+        return Target(written.container, written.state, written.record, start)
+
+    def _start(self, written: Written, *, replayed: bool) -> Start | None:
+        it, before = written.container, written.before
+        told = content(before) if before else None
+        given = self._changes.container(it, replayed=replayed)
+        # By its name it is the output of one run and the input of others: those are meant.
+        if given and (given.mounted or written.lost or (before and before.origin)):
+            what = f"output {it.mount if replayed and it.mount else it.name}"
+            found = self._take(given, replace(it, digest=told), OUTPUT, what)
+            return Copied(found, self._finder.layout_of(it))
+        refused = list(refusal.of_start(written, force=self._force))
+        self._problems.refuse(*refused)
+        if refused:
+            return None
+        if before is None or before.origin or not self._from_origin:
+            start = choose(it, before, self._finder, self._lists, from_origin=self._from_origin)
+            if start:
+                return start
+        if before and before.run and written.before_state:
+            return Continued(self._need(written.before_state))
+        source = before.origin.source if before and before.origin else ""
+        self._problems.refuse(
+            Refusal(
+                f"{it.name}: it began with what {source} held; that is another content by now, and "
+                "no container with it is found",
+                f"say where one is with --search DIR, or name it with --with {it.name}=FILE",
+            )
+        )
+        return None
+
+    def _need(self, state: str) -> str:
+        """Wants the run that made a state to be replayed; returns the state."""
+        maker = self._ancestry.maker(state)
+        if maker:
+            self._todo.append(maker)
+        return state
+
+    def _take(self, given: Given, it: Container, role: str, what: str) -> Found:
+        """What the user named: a change, unless it has the recorded content."""
+        self._used.add(given.text)
+        key = (given.path, who(it), it.digest)
+        if key not in self._given:
+            found = self._finder.given(it, given.path, role=role)
+            self._given[key] = replace(found, path=os.path.abspath(found.path))
+        found = self._given[key]
+        if found.changed:
+            self.changes.append(Change(what, it.path, found.path))
+        return replace(found, container=it)
+
+    def _find(
+        self, it: Container, role: str, *, rebuilt: bool = False, untracked: bool = False
+    ) -> Found | None:
+        key = (role, who(it), it.name, it.digest)
+        if key not in self._found:
+            self._found[key] = self._look(it, role, rebuilt=rebuilt, untracked=untracked)
+        found = self._found[key]
+        return replace(found, container=it) if found else None
+
+    def _look(self, it: Container, role: str, *, rebuilt: bool, untracked: bool) -> Found | None:
+        try:
+            found = self._finder.find(it, role=role)
+        except MissingError as error:
+            self._problems.miss(
+                it, str(error), rebuilt=rebuilt and not self._from_origin, untracked=untracked
+            )
+            return None
+        if found.changed and not self._force:
+            self._problems.changed(found.changed)
+            return None
+        if found.changed:
+            self.notes.append(found.changed)
+        elif it.digest is None:
+            self.notes.append(
+                f"{it.name}: its content was not recorded ({it.reason or 'not read'}), so nothing "
+                f"proves that {found.path} holds it"
+            )
+        return replace(found, path=os.path.abspath(found.path))
+
+    def _check_changes(self) -> None:
+        for given in self._changes.all:
+            if given.text not in self._used:
+                raise SifprovError(
+                    f"{given.option} {given.text}: no run that is replayed reads that from outside",
+                    hint="'sifprov rerun --dry-run' without it shows what they read",
+                )
+
+    def _in_order(self, drafts: Mapping[str, _Draft]) -> tuple[Step, ...]:
+        """Puts each step behind those that it needs. Raises MissingError for records that lead in
+        a circle."""
+        keys = self._ancestry.in_order(drafts)
+        made: dict[str, str] = {}
+        steps: dict[str, Step] = {}
+        for key in keys:
+            draft = drafts[key]
+            states = [i.state for i in draft.inputs if isinstance(i, Made)]
+            states += [t.start.state for t in draft.outputs if isinstance(t.start, Continued)]
+            lost = next((state for state in states if state not in made), None)
+            if lost or draft.application is None:
+                raise MissingError(
+                    f"the run {key[:8]}: no earlier run of the records makes {lost} for it"
+                )
+            needs = tuple(dict.fromkeys(made[state] for state in states))
+            made.update((target.state, key) for target in draft.outputs)
+            steps[key] = Step(
+                key, draft.run, draft.runtime, draft.application, draft.inputs, draft.outputs,
+                needs, cwd(draft.run), draft.changed or any(steps[n].changed for n in needs),
+            )  # fmt: skip
+        return tuple(steps.values())
+
+
+def cwd(run: Run) -> str:
+    """Returns the folder in which a run is replayed: the recorded one, where it is there."""
+    return run.cwd if os.path.isdir(run.cwd) else os.getcwd()
