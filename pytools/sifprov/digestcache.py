@@ -76,6 +76,27 @@ class DigestCache:
             lambda: scan_partition(path, partition, deadline),
         )
 
+    def known(self, path: str, what: Partition | Iterable[tuple[int, int]]) -> str | None:
+        """Returns the digest that is remembered of a data container (its partition), or of an
+        application (the sections of its image digest); the content is not read."""
+        if isinstance(what, Partition):
+            sections: tuple[object, ...] = (what.offset, what.size, what.fs)
+            size = _used(path, what)
+        else:
+            sections = parts = tuple(what)
+            size = sum(length for _, length in parts)
+        store = self._store_for(path, size) if self._trusted else None
+        if store is None:
+            return None
+        try:
+            with open(path, "rb", buffering=0) as file:
+                head = os.pread(file.fileno(), _HEAD, 0)
+                stored = store.get(_whole_key(_stamp(file.fileno()), head, sections))
+        except OSError:
+            return None
+        found = _parse(stored) if stored else None
+        return found.digest if found else None
+
     def ahead(self, path: str, partition: Partition, deadline: Deadline, began_ns: int) -> None:
         """Begins to read a container that a run writes into, while it runs; it began at `began_ns`
         (ns since 1970)."""
@@ -139,7 +160,7 @@ class DigestCache:
         try:
             head = os.pread(descriptor, _HEAD, 0)
             first = _stamp(descriptor)
-            key = _key("whole", first, hashlib.sha256(head).digest(), what)
+            key = _whole_key(first, head, what)
             stored = store.get(key) if self._trusted else None
             found = _parse(stored) if stored else None
             if found:
@@ -184,6 +205,10 @@ def _used(path: str, partition: Partition) -> int:
         return min(partition.size, os.stat(path).st_blocks * 512)
     except OSError:
         return 0
+
+
+def _whole_key(stamp: tuple[int, ...], head: bytes, what: tuple[object, ...]) -> bytes:
+    return _key("whole", stamp, hashlib.sha256(head).digest(), what)
 
 
 def _key(*parts: object) -> bytes:
