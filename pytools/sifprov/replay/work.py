@@ -34,7 +34,7 @@ class Work:
         self.plan, self.into, self.folder = plan, os.path.abspath(into), held.folder
         self.fresh = held.fresh
         self._kept = _free(os.path.splitext(self.into)[0], ".parts", "") if keep else None
-        self._names = _names(plan, os.path.basename(self.into))
+        self._names = file_names(plan, self.into)
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -212,8 +212,10 @@ def _parts(into: str) -> str:
     return os.path.join(folder, f".{name}.parts")
 
 
-def _names(plan: Plan, wanted: str) -> dict[str, str]:
-    """A file name for each state, each another one."""
+def file_names(plan: Plan, into: str) -> dict[str, str]:
+    """Returns the name that each state's file has in the work folder, and with `keep` in
+    `NEW.parts/`; the wanted one has that of `into`."""
+    wanted = os.path.basename(into)
     found, taken = {plan.wanted: wanted}, {wanted, PLAN}
     for step in plan.steps:
         for target in step.outputs:
