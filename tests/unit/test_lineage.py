@@ -9,14 +9,17 @@ from tests.unit.graphs import SAMPLES, small
 from tests.unit.lineages import OTHER, carrier, plain, read, record_of, stored, with_input
 from tests.unit.test_graphs import hangs_together
 
+from sifprov.capture.files import without_others
 from sifprov.carrier import Carrier
 from sifprov.frozen import replace
 from sifprov.identity import Identity
 from sifprov.lineage import CHANGED, MORE, OTHER_RECORDS, build
+from sifprov.lineage.order import grouped
 from sifprov.model.canonical import record_digest
 from sifprov.model.container import CHANGED_OUTSIDE, INPUT, OUTPUT, PROVISIONAL
+from sifprov.model.files import Files
 from sifprov.model.graph import EMBEDDED, FOUND, MISSING
-from sifprov.records import Stored
+from sifprov.records import Stored, left_out
 from sifprov.trail import Trail, Walk
 
 ORACLES = [name for name in SAMPLES if name != "partly-missing"]
@@ -204,6 +207,30 @@ def test_two_outputs_are_one_run() -> None:
     (run,) = (a for a in graph.activities.values() if a.run)
     assert run.digests == (left.record, right.record)
     assert graph.entities[run.generated[1].entity].standing == FOUND
+
+
+def test_each_output_of_a_run_lists_its_own_files() -> None:
+    """The records of a run differ in what each says of its own container, and of what was to stand
+    beside it."""
+    s = Sample()
+    outputs = s.run(s.application(), (s.made("input.sif"),), "left.sif", "right.sif")
+    records = [record_of(s, output) for output in outputs]
+    listed = tuple(
+        replace(c, files=Files(lines=())) if c.role == OUTPUT else c for c in records[0].containers
+    )
+    records = [replace(r, containers=without_others(listed, r.container)) for r in records]
+    records[1] = left_out(records[1], "the table of objects has no room for it")
+    groups = grouped({record_digest(r.to_bytes()): r for r in records})
+    assert [len(digests) for digests in groups.values()] == [2]
+    # Another input, or another command, is no record of that run.
+    swapped = tuple(replace(c, digest=None) if c.role == INPUT else c for c in listed)
+    run = records[1].run
+    assert run
+    for other in (
+        replace(records[1], containers=swapped),
+        replace(records[1], run=replace(run, argv=("rm",))),
+    ):
+        assert len(grouped({str(n): r for n, r in enumerate((records[0], other))})) == 2
 
 
 def test_the_other_output_is_known_by_the_id_of_the_run() -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Mapping
 
+from sifprov.frozen import replace
+from sifprov.model.container import OUTPUT
 from sifprov.model.record import Record
 from sifprov.model.timestamp import to_ns
+
+_OF_ONE_RECORD = ("lineage", "log")
 
 
 def states(records: Mapping[str, Record]) -> dict[str, str | None]:
@@ -46,7 +50,18 @@ def grouped(records: Mapping[str, Record], *, apart: bool = False) -> dict[str, 
 
 
 def _alike(one: Record, other: Record) -> bool:
-    return (one.run, one.origin, one.containers) == (other.run, other.origin, other.containers)
+    return _shared(one) == _shared(other)
+
+
+def _shared(record: Record) -> tuple[object, ...]:
+    """What all records of a run have in common. Each lists the files of its own container alone,
+    and says what happened to the log and the lineage that were to stand beside it."""
+    run = record.run
+    facts = tuple(f for f in run.facts if f.name not in _OF_ONE_RECORD) if run else ()
+    containers = tuple(
+        replace(c, files=None) if c.role == OUTPUT and c.files else c for c in record.containers
+    )
+    return run and replace(run, facts=facts), record.origin, containers
 
 
 def in_order(
