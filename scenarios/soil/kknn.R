@@ -4,6 +4,7 @@
 # The last column of TRAIN is the target, the others are what EVAL has too. Neighbours are found in
 # standardized coordinates; their weights fall from 1 to 0 with the distance, as a triangle.
 suppressMessages(library(FNN))
+source("/usr/local/lib/soil/map.R")
 paths <- commandArgs(trailingOnly = TRUE)
 known <- read.csv(paths[1])
 points <- read.csv(paths[2])
@@ -25,16 +26,7 @@ rows <- data.frame(
     soil_moisture = sprintf("%.12f", found)
 )
 write.csv(rows, paths[3], row.names = FALSE, quote = FALSE)
-png(sub("csv$", "png", paths[3]), 900, 700, type = "cairo")
-shade <- cut(found, seq(0.12, 0.32, length.out = 101), labels = FALSE)
-plot(
-    points$lon, points$lat, col = hcl.colors(100, "BrBG")[shade], pch = 15, cex = 0.55,
-    asp = 1.33, xlab = "degrees east", ylab = "degrees north",
-    main = "Soil moisture of a synthetic region: weighted k-nearest neighbours"
+draw_map(
+    sub("csv$", "png", paths[3]), "Synthetic region: weighted k-nearest neighbours", points, found, known
 )
-points(known$lon, known$lat, pch = 1, cex = 1.3)
-legend("topright", c("a point of the training data", "0.12", "0.22", "0.32 m³/m³"), bg = "white",
-    pch = c(1, 15, 15, 15), col = c("black", hcl.colors(100, "BrBG")[c(1, 50, 100)])
-)
-invisible(dev.off())
 cat(sprintf("%d points, mean %.4f\n", length(found), mean(found)))
