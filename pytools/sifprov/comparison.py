@@ -19,24 +19,25 @@ from sifprov.identity import Identity, identify
 from sifprov.manifests import read_manifest, stated
 from sifprov.partition import scan_partition
 
-__all__ = ["CLOSE", "Comparison", "FileComparison", "Side", "compare_contents"]
+__all__ = ["ALIKE", "Comparison", "FileComparison", "Side", "compare_contents"]
 
-# Besides the verdicts of `compare`: other bytes, but all numbers are within the tolerance.
-CLOSE = "close"
+# Besides the verdicts of `compare`: other bytes, but equal by their kind.
+ALIKE = "alike"
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Side:
     """One of the two that are compared. `open` gives the content of the file at a path of `tree`,
-    and is None where only a record tells the files; `base` is the folder that its mount point is
-    (`Outputs/`), empty for a plain folder."""
+    and is None where only a record tells the files; `lacks` are paths of which it is not at hand
+    either. `base` is the folder that its mount point is (`Outputs/`), empty for a plain folder."""
 
     path: str
     digest: str
     tree: Tree
     open: Callable[[bytes], Iterable[bytes | memoryview]] | None
     base: bytes = b""
+    lacks: frozenset[bytes] = frozenset()
 
     @property
     def files(self) -> int:
@@ -46,7 +47,7 @@ class Side:
 
 @dataclass(frozen=True)
 class FileComparison:
-    """How one path compares: `verdict` is SAME, CLOSE, DIFFERS, ONLY_FIRST or ONLY_SECOND, `first`
+    """How one path compares: `verdict` is SAME, ALIKE, DIFFERS, ONLY_FIRST or ONLY_SECOND, `first`
     and `second` are its entries, None where it is not there. `difference` says more of two files.
     `moved`: on the other side, the same content stands under this path alone."""
 
@@ -76,8 +77,14 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether nothing differs, or only by what the tolerance allows."""
-        return all(file.verdict in (SAME, CLOSE) for file in self.files)
+        """Whether nothing differs that is not equal by its kind."""
+        return self.word != DIFFERS
+
+    @property
+    def word(self) -> str:
+        """SAME where every byte is, ALIKE where what differs is equal by its kind, or DIFFERS."""
+        found = {file.verdict for file in self.files}
+        return SAME if found <= {SAME} else ALIKE if found <= {SAME, ALIKE} else DIFFERS
 
 
 def compare_contents(
@@ -100,25 +107,39 @@ def compare_contents(
         right = stack.enter_context(_open(second, on_step))
         if left.base != right.base:
             left, right = below_base(left), below_base(right)
-        verdicts = compare(left.tree, right.tree)
-        moved = dict(_moved(verdicts))
-        found = []
-        for row in verdicts:
-            difference = None
-            if row.verdict == DIFFERS:
-                on_step(f"looking into {os.fsdecode(row.path)}")
-                difference = _look(left, right, row, tolerance, lines)
-            verdict = CLOSE if tolerance is not None and _is_close(difference) else row.verdict
-            found.append(
-                FileComparison(
-                    row.path, verdict, row.first, row.second, difference, moved.get(row.path)
-                )
+        return compare_sides(left, right, tolerance=tolerance, lines=lines, on_step=on_step)
+
+
+def compare_sides(
+    left: Side,
+    right: Side,
+    *,
+    tolerance: Decimal | None = None,
+    lines: int = 10,
+    on_step: Callable[[str], None] = lambda text: None,
+) -> Comparison:
+    """As `compare_contents`, of two sides that are open already."""
+    verdicts = compare(left.tree, right.tree)
+    moved = dict(_moved(verdicts))
+    found = []
+    for row in verdicts:
+        difference = None
+        if row.verdict == DIFFERS:
+            on_step(f"looking into {os.fsdecode(row.path)}")
+            difference = _look(left, right, row, tolerance, lines)
+        verdict = ALIKE if _is_alike(row, difference, tolerance) else row.verdict
+        found.append(
+            FileComparison(
+                row.path, verdict, row.first, row.second, difference, moved.get(row.path)
             )
-        return Comparison(left, right, tuple(found))
+        )
+    return Comparison(left, right, tuple(found))
 
 
-def _is_close(difference: Difference | None) -> bool:
-    return difference is not None and difference.close
+def _is_alike(row: FileVerdict, difference: Difference | None, tolerance: Decimal | None) -> bool:
+    """Whether nothing differs but how two files of one kind write the same."""
+    same_kind = row.first and row.second and row.first.kind == row.second.kind
+    return bool(same_kind and difference and difference.alike(tolerance))
 
 
 def _look(
@@ -129,7 +150,7 @@ def _look(
     if not (a and b) or a.kind not in "fx" or b.kind not in "fx" or a.value == b.value:
         return None
     first, second = left.open, right.open
-    if first is None or second is None:
+    if first is None or second is None or row.path in left.lacks | right.lacks:
         return None
     return look(
         partial(first, row.path), partial(second, row.path), (a.size or 0, b.size or 0),
@@ -167,11 +188,18 @@ def _open(path: str, on_step: Callable[[str], None]) -> Iterator[Side]:
         tree = scan_folder(path, Deadline())
         yield Side(path, tree.digest, tree, lambda name: _read(path, name))
         return
+    with open_side(path) as side:
+        yield side
+
+
+@contextmanager
+def open_side(path: str, tree: Tree | None = None) -> Iterator[Side]:
+    """Yields the data container at `path` as a side; `tree` is its content where that is known.
+    Raises FileError, MissingError."""
     with open_container(path) as (partition, fs):
-        tree = scan_partition(path, partition, Deadline())
-        by_path = {node.path: node for node in fs.walk()}
-        base = _base(identify(path))
-        yield Side(path, tree.digest, tree, lambda name: fs.content(by_path[name]), base)
+        tree = tree or scan_partition(path, partition, Deadline())
+        nodes = {node.path: node for node in fs.walk()}
+        yield Side(path, tree.digest, tree, lambda p: fs.content(nodes[p]), _base(identify(path)))
 
 
 def _recorded(reference: str) -> Side | None:

@@ -95,7 +95,7 @@ def test_a_tolerance_makes_close_files_the_same(tmp_path: Path) -> None:
     a, b = tmp_path / "a", tmp_path / "b"
     assert cli(a, b).return_value == 1
     done = cli(a, b, "--tolerance", "1e-6", "--json")
-    assert done.return_value == 0 and rows(done)["t"]["verdict"] == "close"
+    assert done.return_value == 0 and rows(done)["t"]["verdict"] == "alike"
     assert cli(a, b, "--tolerance", "1e-9").return_value == 1
     # An executable file is another one, whatever its numbers.
     (b / "t").chmod(0o755)

@@ -58,7 +58,7 @@ def test_a_table_tells_how_far_its_numbers_are_apart_and_where() -> None:
 def test_a_tolerance_is_kept(a: str, b: str, tolerance: str | None, close: bool) -> None:
     found = see(f"v {a}\n".encode(), f"v {b}\n".encode(), tolerance)
     assert found.numbers
-    assert found.close == close
+    assert found.alike(Decimal(tolerance) if tolerance else None) == close
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,9 @@ def test_what_is_no_number_is_text(a: bytes, b: bytes) -> None:
 def test_blanks_that_align_columns_do_not_count() -> None:
     found = see(b"  1.0   2.0\n", b" 10.0   2.0\n").numbers
     assert found and found.different == 1
+    # Without a tolerance it is the bytes that count, blanks too.
+    aligned = see(b"1.0 2.0\n", b"1.0  2.0\n")
+    assert aligned.alike(Decimal(0)) and not aligned.alike(None)
     assert found.worst == Place(1, "1", "1.0", "10.0")
 
 

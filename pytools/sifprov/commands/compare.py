@@ -11,17 +11,17 @@ import click
 
 from sifprov.commands.progress import steps
 from sifprov.compare import DIFFERS, ONLY_FIRST, ONLY_SECOND, SAME
-from sifprov.comparison import CLOSE, Comparison, FileComparison, Side, compare_contents
+from sifprov.comparison import ALIKE, Comparison, FileComparison, Side, compare_contents
 from sifprov.content import Entry
 from sifprov.errors import Exit, SifprovError
-from sifprov.filediff import Difference, Numbers
+from sifprov.filediff import Difference, in_words
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.terminal import counted, printable, size
 
 SCHEMA = "sifprov.compare/1"
 _WORDS = {
     SAME: "same",
-    CLOSE: "close",
+    ALIKE: "alike",
     DIFFERS: "differs",
     ONLY_FIRST: "only in the first",
     ONLY_SECOND: "only in the second",
@@ -77,7 +77,7 @@ def command(
     else:
         for line in () if quiet else _lines(found, show_all):
             click.echo(line)
-        click.echo("same" if found.same else "differs")
+        click.echo(found.word)
     return Exit.OK if found.same else Exit.DIFFERS
 
 
@@ -133,37 +133,16 @@ def _more(row: FileComparison) -> Iterator[str]:
         yield "the targets differ"
     if difference is None:
         return
-    if difference.numbers:
-        yield from _numbers(difference.numbers)
-    elif difference.text:
+    if difference.text:
         yield from map(printable, difference.text.diff)
         if difference.text.cut:
             yield "…"
-    elif difference.bytes:
-        found = difference.bytes
-        yield f"{counted(found.count, 'byte')} differ, the first at {found.first}"
     else:
-        yield "too large to be looked into"
-
-
-def _numbers(found: Numbers) -> Iterator[str]:
-    if not found.different:
-        yield f"the same {counted(found.count, 'number')}, written otherwise"
-        return
-    text = f"{found.different} of {counted(found.count, 'number')} differ"
-    if found.largest is not None and found.relative is not None:
-        text += f", by at most {_short(found.largest)} ({_short(found.relative * 100)} %)"
-    if 0 < found.beyond < found.different:
-        text += f"; {found.beyond} beyond the tolerance"
-    yield text
-    if found.worst:
-        worst = found.worst
+        yield in_words(difference)
+    worst = difference.numbers.worst if difference.numbers else None
+    if worst:
         column = f"column {printable(worst.column)}" if worst.column else ""
         yield f"most at line {worst.line}, {column}: {worst.first} → {worst.second}"
-
-
-def _short(value: Decimal) -> str:
-    return f"{value:.3g}"
 
 
 def _to_json(found: Comparison, tolerance: Decimal | None) -> Json:
@@ -205,11 +184,12 @@ def _entry(entry: Entry | None) -> Json:
 
 
 def _difference(found: Difference) -> Json:
-    """One of three ways to look; none for a file that was too large."""
-    numbers, text, bits = found.numbers, found.text, found.bytes
+    """One of four ways to look; none for a file that was too large."""
+    numbers, text, bits, pixels = found.numbers, found.text, found.bytes, found.pixels
     worst = numbers.worst if numbers else None
     return {
         "bytes": {"count": bits.count, "first": bits.first} if bits else None,
+        "note": found.note,
         "numbers": {
             "beyond": numbers.beyond,
             "count": numbers.count,
@@ -226,6 +206,16 @@ def _difference(found: Difference) -> Json:
             else None,
         }
         if numbers
+        else None,
+        "pixels": {
+            "colours": pixels.colours,
+            "different": pixels.different,
+            "first": list(pixels.first),
+            "full": pixels.full,
+            "largest": pixels.largest,
+            "second": list(pixels.second),
+        }
+        if pixels
         else None,
         "text": {
             "cut": text.cut,
