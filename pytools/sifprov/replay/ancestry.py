@@ -152,16 +152,16 @@ class Ancestry:
             state = record_digest(record.to_bytes())
             self.records[state] = record
         record = self.records[state]
-        return self._with_before(Written(usage.container, state, record))
+        return self._with_before(Written(record.itself() or usage.container, state, record))
 
     def _with_before(self, written: Written) -> Written:
         lost = False
         # They differ where records of the container stand in two places.
         for named in dict.fromkeys((written.container.record, written.record.previous)):
-            if named is None:
+            state = self._states.get(named, named) if named else None
+            if state is None:
                 continue
-            state = self._states.get(named, named)
-            before = self.records.get(state) if state else None
+            before = self.records.get(state)
             if before and before.container == written.record.container:
                 return replace(written, before=before, before_state=state)
             lost = True

@@ -1,13 +1,178 @@
-"""A plan as JSON (`sif_layouts/schemas/replay-plan.schema.json`)."""
+"""A plan as JSON (`sif_layouts/schemas/replay-plan.schema.json`), and as lines for people."""
 
 from __future__ import annotations
 
-from sifprov.model.canonical import Json
-from sifprov.replay.steps import Plan
+import os
+from collections.abc import Iterator, Mapping
+
+from sifprov.model.canonical import Json, text_to_json
+from sifprov.model.container import Container
+from sifprov.replay.line import command
+from sifprov.replay.steps import (
+    Change,
+    Copied,
+    Found,
+    Fresh,
+    Kept,
+    Made,
+    Plan,
+    Refilled,
+    Start,
+    Step,
+    Target,
+)
+from sifprov.replay.work import file_names
+from sifprov.terminal import command as typed
 
 SCHEMA = "sifprov.replay-plan/1"
+FRESH, KEPT, REFILLED, COPIED, CONTINUED = "fresh", "kept", "refilled", "copied", "continued"
 
 
-def to_json(plan: Plan) -> Json:
+def paths(plan: Plan, into: str) -> dict[str, str]:
+    """Returns how the states of a plan will be called when `into` is the new container and all
+    others are kept."""
+    into = os.path.abspath(into)
+    parts = os.path.splitext(into)[0] + ".parts"
+    names = file_names(plan, into)
+    return {s: into if s == plan.wanted else os.path.join(parts, n) for s, n in names.items()}
+
+
+def to_json(plan: Plan, into: str) -> dict[str, Json]:
     """Returns what `sifprov rerun --dry-run --json` prints."""
-    raise NotImplementedError
+    files = paths(plan, into)
+    return {
+        "changes": [change_to_json(change) for change in plan.changes],
+        "digest": plan.wanted,
+        "into": text_to_json(files[plan.wanted]),
+        "metadata": text_to_json(plan.metadata) if plan.metadata else None,
+        "notes": [text_to_json(note) for note in plan.notes],
+        "original": text_to_json(plan.original),
+        "record": str(plan.record.id),
+        "schema": SCHEMA,
+        "steps": [_step(step, files) for step in plan.steps],
+    }
+
+
+def change_to_json(change: Change) -> Json:
+    """Returns what the user wants otherwise."""
+    return {
+        "after": text_to_json(change.after),
+        "before": text_to_json(change.before),
+        "what": text_to_json(change.what),
+    }
+
+
+def _step(step: Step, files: Mapping[str, str]) -> Json:
+    return {
+        "application": _source(step.application, files),
+        "argv": [text_to_json(word) for word in command(step, files)],
+        "changed": step.changed,
+        "cwd": text_to_json(step.cwd),
+        "inputs": [_source(item, files) for item in step.inputs],
+        "key": step.key,
+        "needs": list(step.needs),
+        "outputs": [_output(target, files) for target in step.outputs],
+        "runtime": {
+            "name": step.runtime.name,
+            "path": text_to_json(step.runtime.path),
+            "version": step.runtime.version,
+        },
+    }
+
+
+def _named(container: Container) -> dict[str, Json]:
+    return {
+        "mount": _maybe(container.mount),
+        "name": text_to_json(container.name),
+        "uuid": str(container.uuid) if container.uuid else None,
+    }
+
+
+def _source(item: Found | Made, files: Mapping[str, str]) -> Json:
+    found = item if isinstance(item, Found) else None
+    path = files[item.state] if isinstance(item, Made) else item.path
+    return {
+        **_named(item.container),
+        "by": found.by if found else None,
+        "changed": _maybe(found.changed) if found else None,
+        "digest": found.digest if found else None,
+        "moved": _maybe(found.moved) if found else None,
+        "passed": [text_to_json(line) for line in found.passed] if found else [],
+        "path": text_to_json(path),
+        "state": item.state if isinstance(item, Made) else None,
+        "where": found.where if found else None,
+    }
+
+
+def _output(target: Target, files: Mapping[str, str]) -> Json:
+    kind, path = start_of(target.start, files)
+    return {
+        **_named(target.container),
+        "path": text_to_json(files[target.state]),
+        "start": {"from": _maybe(path), "kind": kind},
+        "state": target.state,
+    }
+
+
+def start_of(start: Start, files: Mapping[str, str]) -> tuple[str, str | None]:
+    """Returns in one word how an output begins, and the file or folder whose content it gets."""
+    if isinstance(start, Fresh):
+        return FRESH, None
+    if isinstance(start, Kept):
+        return KEPT, start.path
+    if isinstance(start, Refilled):
+        return REFILLED, start.origin.source
+    if isinstance(start, Copied):
+        return COPIED, start.found.path
+    return CONTINUED, files[start.state]
+
+
+_STARTS = {
+    FRESH: "empty at first",
+    KEPT: "begins with what still stands unchanged in",
+    REFILLED: "is filled again from",
+    COPIED: "begins as a copy of",
+    CONTINUED: "goes on from",
+}
+
+
+def lines(plan: Plan, into: str) -> Iterator[str]:
+    """Yields what `sifprov rerun --dry-run` prints: each step with what it reads and makes, and its
+    command as one would type it. Names are not made harmless for a terminal, commands are."""
+    files = paths(plan, into)
+    maker = {t.state: n for n, s in enumerate(plan.steps, start=1) for t in s.outputs}
+    for number, step in enumerate(plan.steps, start=1):
+        if len(plan.steps) > 1:
+            changed = ", changed by you" if step.changed else ""
+            yield f"step {number} of {len(plan.steps)}: run {step.key[:8]}{changed}"
+        for item in (step.application, *step.inputs):
+            it = item.container
+            if isinstance(item, Made):
+                yield f"{it.role} {it.name}: made by step {maker[item.state]}"
+                continue
+            yield f"{it.role} {it.name}: {item.path}{_how(item)}"
+            yield from (f"  {line}" for line in (item.moved, item.changed, *item.passed) if line)
+        for target in step.outputs:
+            kind, source = start_of(target.start, files)
+            begins = f"{_STARTS[kind]} {source}" if source else _STARTS[kind]
+            yield f"output {target.container.name}: {files[target.state]}, {begins}"
+        yield f"$ {typed(command(step, files))}"
+
+
+_PLACES = {
+    "beside": "beside the original",
+    "search": "below a folder to search",
+    "environment": "below a folder of SIFPROV_PATH",
+    "given": "as you said",
+}
+_KNOWN_BY = {"uuid": "by its UUID alone", "name": "by its name alone"}
+
+
+def _how(found: Found) -> str:
+    words = [_PLACES.get(found.where), _KNOWN_BY.get(found.by)]
+    said = ", ".join(word for word in words if word)
+    return f" ({said})" if said else ""
+
+
+def _maybe(text: str | None) -> Json:
+    return None if text is None else text_to_json(text)

@@ -54,19 +54,25 @@ def plan(path: str, options: Options) -> Plan:
     path, which = _reference(path, options.record)
     options.on_step(f"reading the records of {os.path.basename(path)}")
     trail = read_trail(path, options.search, options.metadata)
+    finder = Finder(path, options.search, options.on_step)
+    return of_trail(trail, path, which, options, finder, Runtimes(options.runtime))
+
+
+def of_trail(
+    trail: Trail, path: str, which: str, options: Options, finder: Finder, runtimes: Runtimes
+) -> Plan:
+    """As `plan`, of a trail that was read: `which` begins the id or the digest of the record."""
     digest = wanted(trail, which)
     ancestry = Ancestry(trail)
     past = ancestry.maker(digest)
     if past is None:
         raise MissingError(f"{path}: its records are too many, or lead in a circle")
-    behind = ancestry.behind(digest, inputs=options.from_origin)
+    behind = ancestry.behind(digest, inputs=options.from_origin).values()
     changes = resolve(
-        options.inputs, options.applications, options.arguments, past, behind.values(),
-        os.path.exists,
-    )  # fmt: skip
-    finder = Finder(path, options.search, options.on_step)
+        options.inputs, options.applications, options.arguments, past, behind, os.path.exists
+    )
     gather = Gather(
-        ancestry, past, changes, finder, _lists(trail), Runtimes(options.runtime),
+        ancestry, past, changes, finder, _lists(trail), runtimes,
         from_origin=options.from_origin, force=options.force,
     )  # fmt: skip
     steps = gather.steps()
