@@ -80,7 +80,7 @@ def to_line(log: SiteLog, request: CaptureRequest, end: CaptureEnd) -> bytes:
     assert isinstance(who, dict)  # noqa: S101 - for mypy
     document: dict[str, Json] = {
         "argv": _argv(log, request),
-        "batch": batch(dict(request.variables)).value,
+        "batch": batch(dict(request.variables), host=True).value,
         "ended": end.ended,
         "exit_code": end.exit_code,
         "host": os.uname().nodename,

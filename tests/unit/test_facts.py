@@ -29,6 +29,7 @@ from sifprov.model.environment import FOR_HELPER
 from sifprov.model.fact import Fact
 from sifprov.model.record import EXITED, NOT_STARTED, PLUGIN, UNKNOWN, WRAPPER
 from sifprov.model.request import Bind, CaptureEnd, CaptureRequest
+from sifprov.render.words import _batch
 from sifprov.runtime.conf import find_conf
 from sifprov.sif import DataType
 
@@ -335,6 +336,11 @@ def test_user_is_the_one_outside_of_a_user_namespace() -> None:
             {"SLURM_JOB_ID": "7", "SLURM_ARRAY_JOB_ID": "5", "SLURM_ARRAY_TASK_ID": "2"},
             {"system": "slurm", "job": "7", "array_job": "5", "task": "2"},
         ),
+        (
+            {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "fit", "SLURM_JOB_PARTITION": "short"}
+            | {"SLURMD_NODENAME": "n17"},
+            {"system": "slurm", "job": "7", "name": "fit", "partition": "short"},
+        ),
         ({"PBS_JOBID": "9.x", "PBS_ARRAYID": "3"}, {"system": "pbs", "job": "9.x", "task": "3"}),
         ({"LSB_JOBID": "4", "LSB_JOBINDEX": "0"}, {"system": "lsf", "job": "4"}),
         (
@@ -354,6 +360,20 @@ def test_batch(variables: dict[str, str], value: dict[str, str] | None) -> None:
     fact = batch(variables)
     assert fact.value == value
     assert (fact.reason is None) == (value is not None)
+
+
+def test_the_node_is_a_machines_name_which_is_asked_for() -> None:
+    variables = {"SLURM_JOB_ID": "7", "SLURMD_NODENAME": "n17"}
+    assert batch(variables, host=True).value == {"system": "slurm", "job": "7", "node": "n17"}
+
+
+def test_a_task_is_shown_as_slurm_names_it() -> None:
+    value = {"system": "slurm", "job": "14", "array_job": "12", "task": "7", "partition": "short"}
+    assert list(_batch(value)) == ["12_7", "partition short"]
+    assert list(_batch({"job": "9.x", "task": "3", "name": "a\x1b"})) == [
+        "9.x, task 3", "name a\\x1b",
+    ]  # fmt: skip
+    assert list(_batch({"task": "3"})) == []
 
 
 def test_long_texts_are_cut() -> None:

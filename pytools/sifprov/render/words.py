@@ -58,10 +58,8 @@ def fact_lines(run: Run) -> Iterator[str]:
     on = [f"on {_short(cpu)}"] if cpu else []
     if who or on:
         yield ", ".join(who + on)
-    batch = facts.get("batch")
-    if job := _field(batch, "job"):
-        task = _field(batch, "task")
-        yield f"batch job {_short(job)}" + (f", task {_short(task)}" if task else "")
+    if job := ", ".join(_batch(facts.get("batch"))):
+        yield f"batch job {job}"
     if used := ", ".join(_used(facts.get("resources"))):
         yield f"used {used}"
     log = facts.get("log")
@@ -69,6 +67,19 @@ def fact_lines(run: Run) -> Iterator[str]:
         cut = log.get("cut")
         cut = f", of which {size(cut)} were not kept" if isinstance(cut, int) and cut > 0 else ""
         yield f"printed {size(_count(log, 'bytes') or 0)}{cut} ('sifprov log' shows it)"
+
+
+def _batch(value: Json) -> Iterator[str]:
+    job, task, array = (_field(value, name) for name in ("job", "task", "array_job"))
+    if job is None:
+        return
+    if array and task:  # as Slurm's own commands name it
+        yield f"{_short(array)}_{_short(task)}"
+    else:
+        yield _short(job) + (f", task {_short(task)}" if task else "")
+    for name in ("name", "partition", "node"):
+        if field := _field(value, name):
+            yield f"{name} {_short(field)}"
 
 
 def _used(value: Json) -> Iterator[str]:

@@ -35,7 +35,7 @@ def early(request: CaptureRequest, *, host: bool = False) -> tuple[Fact, ...]:
     """Returns what can be known while the application runs. `host`: the machine's name too."""
     return (
         _safely("application", lambda: application(request)),
-        _safely("batch", lambda: batch(dict(request.variables))),
+        _safely("batch", lambda: batch(dict(request.variables), host=host)),
         _safely("isolation", lambda: isolation(request)),
         _safely("platform", lambda: platform(host=host)),
         _safely("user", user),

@@ -14,6 +14,7 @@ _SYSTEMS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("slurm", "SLURM_JOB_ID", {
         "job": "SLURM_JOB_ID", "array_job": "SLURM_ARRAY_JOB_ID", "task": "SLURM_ARRAY_TASK_ID",
         "step": "SLURM_STEP_ID", "process": "SLURM_PROCID", "cluster": "SLURM_CLUSTER_NAME",
+        "name": "SLURM_JOB_NAME", "partition": "SLURM_JOB_PARTITION", "node": "SLURMD_NODENAME",
     }),
     ("pbs", "PBS_JOBID", {"job": "PBS_JOBID", "task": "PBS_ARRAY_INDEX"}),
     ("lsf", "LSB_JOBID", {"job": "LSB_JOBID", "task": "LSB_JOBINDEX"}),
@@ -50,8 +51,9 @@ def _outside(number: int, id_map: str) -> int:
     return number
 
 
-def batch(variables: Mapping[str, str]) -> Fact:
-    """Returns the batch job by the variables that batch systems set."""
+def batch(variables: Mapping[str, str], *, host: bool = False) -> Fact:
+    """Returns the batch job by the variables that batch systems set. `host`: the name of its node
+    too, which is a machine's."""
     for system, sign, fields in _SYSTEMS:
         if not variables.get(sign):
             continue
@@ -59,7 +61,9 @@ def batch(variables: Mapping[str, str]) -> Fact:
         for name, variable in fields.items():
             text = variables.get(variable, "")
             # LSF calls the task of what is no array 0.
-            if text not in _NO_TASK and (system, name, text) != ("lsf", "task", "0"):
+            if text in _NO_TASK or (system, name, text) == ("lsf", "task", "0"):
+                continue
+            if host or name != "node":
                 value[name] = bounded(text)
         if system == "pbs" and variables.get("PBS_ARRAYID"):
             value.setdefault("task", bounded(variables["PBS_ARRAYID"]))
