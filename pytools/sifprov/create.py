@@ -64,16 +64,18 @@ def create_data(
     owner: tuple[int, int] | None = None,
     descriptors: int = DESCRIPTORS,
     block_size: int | None = None,
+    inodes: int = 0,
     reproducible: bool = False,
     on_step: Callable[[str], None] = lambda text: None,
 ) -> Made:
     """Makes the data container `path` with the content of the folder `source` under `mount`.
 
     `free` bytes stay free for what a run writes; `partition_size` is the least size of an ext3
-    partition. The role is `input` when there is a source, else `output`, unless given. All
-    files are `owner`'s (user, group), by default the caller's. `reproducible`: the same source,
-    as it is named here, gives the same bytes. Refuses to overwrite; leaves nothing behind
-    when it fails. Raises FileError, MissingError.
+    partition, `inodes` the least number of files and folders that it has room for. The role is
+    `input` when there is a source, else `output`, unless given. All files are `owner`'s (user,
+    group), by default the caller's. `reproducible`: the same source, as it is named here, gives the
+    same bytes. Refuses to overwrite; leaves nothing behind when it fails. Raises FileError,
+    MissingError.
     """
     declaration = Declaration(role or (INPUT if source else OUTPUT), check_mount(mount))
     if source is not None and not os.path.isdir(source):
@@ -91,10 +93,12 @@ def create_data(
         free=free,
         least=partition_size or 0,
         block_size=block_size,
+        inodes=inodes,
     )
     try:
         with new_file(path) as temporary:
-            uuid, partition = _make(temporary, declaration, content, fs, descriptors, on_step)
+            name = declaration.to_name()
+            uuid, partition = make_data(temporary, name, content, fs, descriptors, on_step)
             on_step("reading it back")
             with syncing(temporary):
                 tree = scan_partition(temporary, partition, Deadline())
@@ -107,15 +111,17 @@ def create_data(
     return Made(path, uuid, declaration, partition, tree)
 
 
-def _make(
+def make_data(
     path: str,
-    declaration: Declaration,
+    name: bytes,
     content: Content,
     fs: str,
     descriptors: int,
     on_step: Callable[[str], None],
 ) -> tuple[UUID, Partition]:
-    name, offset = declaration.to_name(), data_offset(descriptors)
+    """Makes a data container of the empty file at `path`; `name` is its partition's, which declares
+    what it is for. Raises Ext2fsError, BuildError, MissingError."""
+    offset = data_offset(descriptors)
     # Imported here: each costs only whom it serves.
     if fs == SQUASHFS:
         from sifprov.fsbuild.squashfs import build_squashfs

@@ -12,13 +12,14 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from sifprov.errors import FileError
-from sifprov.filesystem import FileSystem, Node
+from sifprov.filesystem import MAX_ENTRIES, FileSystem, Node
 from sifprov.filesystem.opening import open_container
+from sifprov.listing import Entry
 from sifprov.sif import Partition
 from sifprov.terminal import size
 
@@ -62,14 +63,37 @@ def extract(
         start = fs.lookup(subtree)
         limits = _Limits(path, partition, max_size, max_files)
         with _new_folder(target) as temporary:
-            copy = _Copy(fs, start, temporary, limits, on_step)
-            try:
-                copy.run()
-            except OSError as error:
-                where = os.fsdecode(copy.current) or "/"
-                raise FileError(f"{target}: {where}: {error.strerror}") from error
-            finally:
-                copy.close()
+            return _copied(_Copy(fs, start, temporary, limits, on_step), target)
+
+
+def extract_files(
+    path: str,
+    folder: str,
+    entries: Sequence[Entry],
+    *,
+    on_step: Callable[[str], None] = lambda text: None,
+) -> Extracted:
+    """Copies those files of the data container at `path` that `entries` name, all with their
+    folders, and the modes and times of its root, into the empty folder `folder`.
+
+    FIFOs are made too. Raises FileError, MissingError; what was copied by then stays.
+    """
+    with open_container(path) as (partition, fs):
+        total = sum(entry.size or 0 for entry in entries)
+        limits = _Limits(path, partition, total, len(entries))
+        copy = _Copy(fs, fs.root, folder, limits, on_step)
+        copy.only = frozenset(entry.path for entry in entries)
+        return _copied(copy, folder)
+
+
+def _copied(copy: _Copy, target: str) -> Extracted:
+    try:
+        copy.run()
+    except OSError as error:
+        where = os.fsdecode(copy.current) or "/"
+        raise FileError(f"{target}: {where}: {error.strerror}") from error
+    finally:
+        copy.close()
     return copy.done
 
 
@@ -119,11 +143,11 @@ def _new_folder(target: str) -> Iterator[str]:
         except OSError as error:
             raise FileError(f"{target}: {error.strerror}", hint="choose a new folder") from error
     except BaseException:
-        _remove(temporary)
+        remove_tree(temporary)
         raise
 
 
-def _remove(folder: str) -> None:
+def remove_tree(folder: str) -> None:
     """Removes a folder with all that is below, which may have got its final modes already."""
     for at, folders, _ in os.walk(folder):
         for name in folders:
@@ -148,6 +172,8 @@ class _Copy:
         self.limits, self.on_step = limits, on_step
         self.done = Extracted()
         self.current = b""
+        # What alone is copied, FIFOs too; None for all but those.
+        self.only: frozenset[bytes] | None = None
         self._top = os.open(temporary, _FOLDER_FLAGS)
         self._umask = _umask()
         # The folder that is open: its path in the image, and its descriptor.
@@ -168,8 +194,10 @@ class _Copy:
             self._prefix = len(self.start.path) - len(self.start.name)
             self._add(self.start)
         else:
-            for node in self.fs.walk(self.start, max_entries=self.limits.files + 1):
-                self._add(node)
+            most = MAX_ENTRIES if self.only is not None else self.limits.files + 1
+            for node in self.fs.walk(self.start, max_entries=most):
+                if self.only is None or node.path in self.only:
+                    self._add(node)
         for node in self._links:
             self._make_link(node)
         for node in reversed(self._folders):
@@ -195,6 +223,11 @@ class _Copy:
         elif node.is_link:
             self._links.append(node)
             done.links += 1
+        elif self.only is not None and stat.S_ISFIFO(node.mode):
+            os.mkfifo(node.name, 0o600, dir_fd=self._parent(node))
+            os.chmod(node.name, node.mode & _KEPT_MODE, dir_fd=self._parent(node))
+            os.utime(node.name, ns=(node.mtime_ns, node.mtime_ns), dir_fd=self._parent(node))
+            done.files += 1
         else:
             done.skipped.append(node.path)
 

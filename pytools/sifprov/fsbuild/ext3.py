@@ -60,7 +60,7 @@ def _measure(content: Content) -> tuple[Sizing, int]:
         else:
             sizing = estimate(content.source, levels=levels, block_size=block)
         inodes = sizing.inodes + _SPARE_INODES + content.free // _BYTES_PER_INODE
-        sizing = sizing._replace(inodes=inodes)
+        sizing = sizing._replace(inodes=max(inodes, content.inodes))
         if max(size_for(sizing, content.free), content.least) < _LARGE_FROM:
             break
     return sizing, block
@@ -83,8 +83,9 @@ def _fill(path: str, offset: int, size: int, inodes: int, block: int, content: C
         hash_seed=identity,
         timestamp=now,
     )
-    own = source is not None and os.path.isdir(os.path.join(source, "lost+found"))
-    nest(path, offset, os.fsencode(content.mount), own_lost_found=own, timestamp=now)
+    if content.folders:
+        own = source is not None and os.path.isdir(os.path.join(source, "lost+found"))
+        nest(path, offset, os.fsencode(content.mount), own_lost_found=own, timestamp=now)
     # Every file belongs to whoever makes the container, or they could not write into an output.
     set_owner(path, offset, *content.owner)
 

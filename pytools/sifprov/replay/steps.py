@@ -82,10 +82,11 @@ class Kept:
 
 @dataclass(frozen=True)
 class Refilled:
-    """The content with which `data create --from` began, from that folder: it has that digest. The
-    layout is as that of Fresh."""
+    """The content with which `data create --from` began, from that folder, below `mount`: it has
+    that digest. The layout is as that of Fresh."""
 
     origin: Origin
+    mount: str
     like: str | None
     room: Room = Room()
 
