@@ -31,7 +31,8 @@ class Written:
     """An output of a run: `record`, whose digest is `state`, tells what the run made of it.
 
     `before` is the record of the state that it was in, of a run or of a making; None where it held
-    no record, or, when it is `lost`, where that one is not at hand.
+    no record, or, when it is `lost`, where that one is not at hand. `late`: by its time, but not by
+    the records, another run came between.
     """
 
     container: Container
@@ -40,6 +41,7 @@ class Written:
     before: Record | None = None
     before_state: str | None = None
     lost: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class Past:
     application: Container | None
     inputs: tuple[Read, ...]
     outputs: tuple[Written, ...]
+
+    @property
+    def began(self) -> int:
+        """When it began, in ns since 1970."""
+        return to_ns(self.run.started)
 
     @property
     def needed(self) -> Iterator[str]:
@@ -75,6 +82,7 @@ class Ancestry:
         for key, activity in self._graph.activities.items():
             if activity.record and activity.run:
                 self._pasts[key] = self._past(key, activity, activity.record, activity.run)
+        self._mark_late()
         self._place = {key: number for number, key in enumerate(self._graph.activities)}
 
     @property
@@ -154,6 +162,24 @@ class Ancestry:
         record = self.records[state]
         return self._with_before(Written(record.itself() or usage.container, state, record))
 
+    def _mark_late(self) -> None:
+        """Where two runs began with one state of a container, the later one may have begun with
+        what the other made: that one's record was delivered late. Or the file was copied."""
+        first: dict[tuple[UUID, str | None], int] = {}
+        for past in self._pasts.values():
+            for w in past.outputs:
+                key = w.record.container, w.before_state
+                first[key] = min(first.get(key, past.began), past.began)
+        for name, past in self._pasts.items():
+            outputs = tuple(
+                replace(w, late=True)
+                if first[w.record.container, w.before_state] < past.began
+                or (w.before and w.before.run and to_ns(w.before.run.started) > past.began)
+                else w
+                for w in past.outputs
+            )
+            self._pasts[name] = replace(past, outputs=outputs)
+
     def _with_before(self, written: Written) -> Written:
         lost = False
         # They differ where records of the container stand in two places.
@@ -166,15 +192,6 @@ class Ancestry:
                 return replace(written, before=before, before_state=state)
             lost = True
         return replace(written, lost=lost)
-
-
-def is_late(written: Written) -> bool:
-    """Whether the record of what an output held before is of a run that began later: it was
-    delivered late, or a clock was wrong."""
-    before, run = written.before, written.record.run
-    if before is None or before.run is None or run is None:
-        return False
-    return to_ns(before.run.started) > to_ns(run.started)
 
 
 def content(record: Record) -> str | None:

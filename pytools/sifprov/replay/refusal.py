@@ -18,7 +18,7 @@ from sifprov.model.container import (
 )
 from sifprov.model.record import UNKNOWN, Run
 from sifprov.replay import translate
-from sifprov.replay.ancestry import Past, Written, is_late
+from sifprov.replay.ancestry import Past, Written
 from sifprov.replay.line import host_binds, recorded
 from sifprov.runtime.argv import parse
 from sifprov.runtime.find import Runtime
@@ -166,8 +166,8 @@ def notes(past: Past, run: Run, runtime: Runtime) -> Iterator[str]:
             )
         if CHANGED_OUTSIDE in it.marks:
             yield f"{it.name} had been changed by no recorded run before this one"
-        if is_late(written):
+        if written.late:
             yield (
-                f"{it.name}: its records are not in the order of their times, so one was delivered "
-                "late or a clock was wrong; the replay follows their order"
+                f"{it.name}: by its time, another run came between this one and the state that it "
+                "is recorded to have begun with; the replay begins with that state"
             )
