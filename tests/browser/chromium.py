@@ -161,6 +161,7 @@ def browser() -> Iterator[Browser]:
     start = f'exec "$0" "$@" 3<&{commands} 4>&{answers}'
     flags = [*_FLAGS, *(["--no-sandbox"] if os.getuid() == 0 else [])]
     with tempfile.TemporaryDirectory(prefix="sifprov-test-", ignore_cleanup_errors=True) as home:
+        folders = dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), home)
         process = subprocess.Popen(
             ["bash", "-c", start, program, *flags, f"--user-data-dir={home}/profile"],
             pass_fds=(commands, answers),
@@ -168,7 +169,7 @@ def browser() -> Iterator[Browser]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            env={**os.environ, "HOME": home, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home},
+            env={**os.environ, **folders},
         )
         os.close(commands)
         os.close(answers)

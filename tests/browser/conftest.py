@@ -19,7 +19,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.program)
 
 
-@pytest.fixture(scope="session")
+# It would go on drawing to the end of the session.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """The running browser."""
     if shutil.which(PROGRAM) is None:
