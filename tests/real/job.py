@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sifprov.carrier import read_carrier
 from tests.real.harness import Finished, Runner
 
 INPUT_TEXT = "one\ntwo\nthree\n"
@@ -37,6 +39,17 @@ class Job:
         return made
 
     def create(self, size: str = "1M") -> None:
+        """Lays out both containers as the user: copies of those that were made for the first job,
+        which takes a tenth of the time. Their origin names the folder that those were made of."""
+        kept = self.run.folder.with_name(f"{self.run.user}-{size}")
+        if not kept.exists():
+            kept.mkdir(mode=0o755)
+            shutil.chown(kept, self.run.user)
+            replace(self, run=replace(self.run, folder=kept)).make(size)
+        names = (f"{kept}/{name}" for name in ("data", "input.sif", "output.sif"))
+        self.run(["cp", "-a", *names, "."]).expect()
+
+    def make(self, size: str) -> None:
         """Makes both containers as the user."""
         source = self.path("data")
         self.run(["mkdir", "-p", source]).expect()
@@ -69,13 +82,9 @@ class Job:
 
     def records(self, name: str = "output.sif") -> list[dict[str, Any]]:
         """Returns the container's records, oldest first; an empty list when it has none."""
-        done = self.cli("trail", "--json", name)
-        if done.code == 1 and "carries no record" in done.stderr:
-            return []
-        done.expect()
-        rows = json.loads(done.stdout)["container"]["records"]
-        assert all(row["error"] is None for row in rows), rows
-        return [row["record"] for row in rows]
+        stored = read_carrier(str(self.path(name)), embedded=False).records
+        assert all(s.record for s in stored), stored
+        return [json.loads(json.dumps(s.record.to_json())) for s in stored if s.record]
 
     def objects(self, name: str) -> list[str]:
         """Returns the object lines that the runtime's own `sif list` prints."""

@@ -51,7 +51,7 @@ def test_the_way_travels_with_the_last_container(way: Job) -> None:
     assert f"from {way.path('data')}" in picture
     assert picture.count("not found here") == 3
     # Somebody's other containers of these names and places are no ancestors.
-    way.create("4M")
+    way.make("4M")
     again = trail(way, "result.sif", "--search", str(way.path(".")), cwd=alone)["graph"]
     assert [e["standing"] for e in again["entities"]] == [e["standing"] for e in graph["entities"]]
     there = trail(way, "result.sif", "--search", str(way.path("away")), cwd=alone)["graph"]
