@@ -149,16 +149,16 @@ class Gather:
 
     def _start(self, written: Written, *, replayed: bool) -> Start | None:
         it, before = written.container, written.before
-        told = content(before) if before else None
+        unknown = list(refusal.of_start(written))
         given = self._changes.container(it, replayed=replayed)
         # By its name it is the output of one run and the input of others: those are meant.
-        if given and (given.mounted or written.lost or (before and before.origin)):
+        if given and (given.mounted or unknown or (before and before.origin)):
             what = f"output {it.mount if replayed and it.mount else it.name}"
+            told = content(before) if before and not unknown else None
             found = self._take(given, replace(it, digest=told), OUTPUT, what)
             return Copied(found, self._finder.layout_of(it))
-        refused = list(refusal.of_start(written, force=self._force))
-        self._problems.refuse(*refused)
-        if refused:
+        if unknown and not (self._force and before):
+            self._problems.refuse(*unknown)
             return None
         if before is None or before.origin or not self._from_origin:
             start = choose(it, before, self._finder, self._lists, from_origin=self._from_origin)
@@ -191,7 +191,7 @@ class Gather:
             found = self._finder.given(it, given.path, role=role)
             self._given[key] = replace(found, path=os.path.abspath(found.path))
         found = self._given[key]
-        if found.changed:
+        if found.changed or it.digest is None:
             self.changes.append(Change(what, it.path, found.path))
         return replace(found, container=it)
 

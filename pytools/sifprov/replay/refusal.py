@@ -106,8 +106,9 @@ def of_input(container: Container) -> Iterator[Refusal]:
         )
 
 
-def of_start(written: Written, *, force: bool) -> Iterator[Refusal]:
-    """Yields why it is not known what an output held when its run began."""
+def of_start(written: Written) -> Iterator[Refusal]:
+    """Yields why it is not known what an output held when its run began. Where it has an earlier
+    record, --force may begin with that one's content."""
     name = written.container.name
     instead = f"--with {name}=FILE, if a container holds it"
     if written.lost:
@@ -117,15 +118,13 @@ def of_start(written: Written, *, force: bool) -> Iterator[Refusal]:
             f"name the place that has it with --metadata PATH; or {instead}",
         )
         return
-    if force:
-        return
     if CHANGED_OUTSIDE in written.container.marks:
         yield Refusal(
             f"{name}: somebody had changed it before the run began, by no recorded run: what it "
             "held then cannot be made again",
             f"--force begins with what its earlier record tells; or {instead}",
         )
-    if written.before and _is_provisional(written):
+    if _is_provisional(written):
         yield Refusal(
             f"{name}: a process could still write into it after its earlier record was made: what "
             "it held when the run began is not known",
