@@ -63,6 +63,16 @@ class Around:
     on_step: Callable[[str], None] = lambda text: None
     on_command: Callable[[tuple[str, ...]], None] = lambda argv: None
 
+    def tell(self, text: str) -> None:
+        """Tells what is being done. Raises StoppedError where nothing more is to be done."""
+        self.check()
+        self.on_step(text)
+
+    def check(self) -> None:
+        """Raises StoppedError once the replay was interrupted."""
+        if self.runtimes.stopped is not None:
+            raise StoppedError
+
 
 def run_step(around: Around, step: Step, made: Mapping[str, Result], streams: Streams) -> Done:
     """Carries out one step; `made` are the states of earlier ones. Raises ReplayError when the
@@ -82,15 +92,14 @@ def _run_step(around: Around, step: Step, made: Mapping[str, Result], streams: S
     states = [target.state for target in step.outputs]
     files = {state: result.path for state, result in made.items()}
     for target in step.outputs:
-        around.on_step(f"making {printable(target.container.name)} as it was before the run")
-        start.build(target.start, target, work.part(target.state), files)
+        around.tell(f"making {printable(target.container.name)} as it was before the run")
+        start.build(target.start, target, work.part(target.state), files, around.tell)
         files[target.state] = work.part(target.state)
     names = {state: work.name_for_good(state) for state in files}
     uuids = {identify(work.part(t.state)).uuid: Replay(t.state, t.record.id) for t in step.outputs}
     argv = line.command(step, files)
     environ = {**line.environment(step, around.environ), CAPTURED: "1"}
-    if around.runtimes.stopped is not None:
-        raise StoppedError
+    around.check()
     around.on_command(argv)
     began = time.time_ns()
     request = _request(plan, step, files, argv=argv, environ=environ, began=began)
@@ -98,8 +107,7 @@ def _run_step(around: Around, step: Step, made: Mapping[str, Result], streams: S
     # While the application runs.
     reading = _Reading(around, step, request, made)
     ended = _surely(running.wait(), [work.part(state) for state in states], began)
-    if around.runtimes.stopped is not None:
-        raise StoppedError
+    around.check()
     end = LOST if ended.started.alone else parse_end(end_line(ended))
     if end.refused:
         raise MissingError(

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from sifprov.errors import FileError
+from sifprov.extract import remove_tree
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.newfile import publish, remove_leftovers, sync, sync_folder
 from sifprov.replay.claim import PLAN, Claim, TakenError, claim
@@ -93,7 +95,7 @@ class Work:
             with suppress(OSError):
                 for name in os.listdir(self.folder):
                     if name.startswith((begins, f".{begins}")):
-                        _remove(os.path.join(self.folder, name))
+                        _remove_all(os.path.join(self.folder, name))
 
     def publish(self) -> None:
         """Gives the wanted state its name, never replacing another file, and keeps or removes the
@@ -246,6 +248,14 @@ def _free(stem: str, word: str, suffix: str, skip: int = 0) -> str:
         number += 1
         path = f"{stem}{word}-{number}{suffix}"
     return path
+
+
+def _remove_all(path: str) -> None:
+    with suppress(OSError):
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            remove_tree(path)
+        else:
+            os.unlink(path)
 
 
 def _remove(path: str) -> None:
