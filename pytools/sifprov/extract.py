@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from sifprov.errors import FileError
 from sifprov.filesystem import MAX_ENTRIES, FileSystem, Node
 from sifprov.filesystem.opening import open_container
-from sifprov.listing import Entry
+from sifprov.listing import Entry, file_kind
 from sifprov.sif import Partition
 from sifprov.terminal import size
 
@@ -76,7 +76,7 @@ def extract_files(
     """Copies those files of the data container at `path` that `entries` name, all with their
     folders, and the modes and times of its root, into the empty folder `folder`.
 
-    FIFOs are made too. Raises FileError, MissingError; what was copied by then stays.
+    FIFOs and sockets are made too. Raises FileError, MissingError; what was copied by then stays.
     """
     with open_container(path) as (partition, fs):
         total = sum(entry.size or 0 for entry in entries)
@@ -172,7 +172,7 @@ class _Copy:
         self.limits, self.on_step = limits, on_step
         self.done = Extracted()
         self.current = b""
-        # What alone is copied, FIFOs too; None for all but those.
+        # What alone is copied, FIFOs and sockets too; None for all but those.
         self.only: frozenset[bytes] | None = None
         self._top = os.open(temporary, _FOLDER_FLAGS)
         self._umask = _umask()
@@ -223,10 +223,11 @@ class _Copy:
         elif node.is_link:
             self._links.append(node)
             done.links += 1
-        elif self.only is not None and stat.S_ISFIFO(node.mode):
-            os.mkfifo(node.name, 0o600, dir_fd=self._parent(node))
-            os.chmod(node.name, node.mode & _KEPT_MODE, dir_fd=self._parent(node))
-            os.utime(node.name, ns=(node.mtime_ns, node.mtime_ns), dir_fd=self._parent(node))
+        elif self.only is not None and file_kind(node.mode) in "ps":
+            parent = self._parent(node)
+            os.mknod(node.name, stat.S_IFMT(node.mode) | 0o600, dir_fd=parent)
+            os.chmod(node.name, node.mode & _KEPT_MODE, dir_fd=parent)
+            os.utime(node.name, ns=(node.mtime_ns, node.mtime_ns), dir_fd=parent)
             done.files += 1
         else:
             done.skipped.append(node.path)

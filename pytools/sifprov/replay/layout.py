@@ -19,8 +19,8 @@ from sifprov.roles import MAX_MOUNT, Declaration, parse_declaration
 from sifprov.sif import FsType, data_partition, find_partition, open_image
 from sifprov.sif.write import DESCRIPTORS
 
-# Of a file system that is fuller than this (one part of so many is free), nobody knows how much
-# room the run had: it was trimmed since.
+# A file system of which less than one part of so many is free may have been trimmed since the run,
+# which then had more room.
 _FULL = 16
 _BLOCKS = (1024, 2048, 4096)
 _MODE = 0o755
@@ -67,13 +67,14 @@ def layout(container: Container, like: str | None, room: Room) -> Layout:
             found = read_superblock(file.fileno(), partition.offset)
         except Ext2fsError as error:
             raise FileError(f"{like}: {error}") from error
-    trimmed = found.free_blocks * found.block_size < partition.size // _FULL
+    blocks, inodes = found.blocks_count // _FULL, found.inodes_count // _FULL
+    full = found.free_blocks < blocks or found.free_inodes < inodes
     return Layout(
         name,
         slots,
         partition.size,
-        room.free if trimmed else 0,
-        max(found.inodes_count - RESERVED_INODES, room.files if trimmed else 0),
+        partition.size if full else 0,
+        found.inodes_count * (2 if full else 1) - RESERVED_INODES,
         found.block_size if found.block_size in _BLOCKS else None,
     )
 

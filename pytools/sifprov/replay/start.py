@@ -118,12 +118,10 @@ def _kept(
 
 
 def _can_be_copied(entries: Iterable[Entry]) -> bool:
-    """Whether the files can be made by way of a folder: mke2fs copies no socket, and who is not
-    root makes no device and cannot read what is closed to its owner."""
-    if os.geteuid() == 0:
-        return not any(e.kind in "bcs" for e in entries)
-    needs = {"d": 0o500, "f": 0o400, "x": 0o400}
-    return not any(e.kind in "bcs" or needs.get(e.kind, 0) & ~(e.mode or 0) for e in entries)
+    """Whether the files can be made by way of a folder: devices are not, and who is not root cannot
+    read what is closed to its owner."""
+    needs = {} if os.geteuid() == 0 else {"d": 0o500, "f": 0o400, "x": 0o400}
+    return not any(e.kind in "bc" or needs.get(e.kind, 0) & ~(e.mode or 0) for e in entries)
 
 
 def _copied(
