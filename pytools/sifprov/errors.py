@@ -21,7 +21,7 @@ class Exit(IntEnum):
 
 
 EXIT_CODES: dict[Exit, str] = {
-    Exit.OK: "good, or the same",
+    Exit.OK: "good, the same, or alike",
     Exit.DIFFERS: "differs, broken, or no record",
     Exit.USAGE: "usage error, or unreadable file",
     Exit.MISSING: "something that is needed is missing",

@@ -13,7 +13,6 @@ from uuid import UUID
 import pytest
 from tests.unit.schemas import FOLDER, problems, schemas, validator
 from tests.unit.sifs import (
-    IMAGE,
     IN,
     TREE,
     add,
@@ -26,14 +25,9 @@ from tests.unit.sifs import (
 )
 
 from sifprov import pluginadmin, spool
-from sifprov.capture import Finished
-from sifprov.commands.rerun import _to_json
-from sifprov.compare import compare
-from sifprov.content import Entry, make_tree
 from sifprov.doctor import diagnose
 from sifprov.lineage import build
 from sifprov.lineage.document import document as trail_document
-from sifprov.locate import Found
 from sifprov.model import verdict
 from sifprov.model.annotation import make as make_annotation
 from sifprov.model.canonical import Json
@@ -50,9 +44,7 @@ from sifprov.model.record import (
     Replay,
 )
 from sifprov.model.request import parse_end, parse_request
-from sifprov.plan import Plan
 from sifprov.pluginadmin.payload import site_log_of, write_config
-from sifprov.rerun import Verdict
 from sifprov.runtime.find import Runtime
 from sifprov.trail import read_trail
 
@@ -277,27 +269,6 @@ def test_the_trail(tmp_path: Path) -> None:
     assert [r["error"] for r in document["container"]["records"]] == [None, "captured_by: missing"]
     document["container"]["records"][0]["record"]["id"] = "no"
     assert problems("sifprov.trail/1", document)
-
-
-def test_the_verdict_of_a_replay(tmp_path: Path) -> None:
-    record = run_record()
-    assert record.run is not None
-    found = Found(record.containers[0], "/app.sif", None, IMAGE, None)
-    runtime = Runtime("/usr/bin/singularity", "singularity-ce", "4.3.3")
-    plan = Plan(
-        original="/out.sif", record=record, record_digest="sha256:" + "0" * 64, run=record.run,
-        runtime=runtime, application=found, inputs=(), outputs=(), argv=("a\udcff",), cwd="/",
-        notes=(),
-    )  # fmt: skip
-    one = make_tree([Entry(b"a", "d", None, "-"), Entry(b"\xff", "d", None, "-")], 0)
-    two = make_tree([Entry(b"a", "p", None, "-"), Entry(b"b", "d", None, "-")], 0)
-    for changed in (None, "/out.sif: its content is another"):
-        shown = Verdict(plan, "/new.sif", 137, compare(one, two), changed, TREE)
-        document = plain(_to_json(shown))
-        assert problems("sifprov.rerun/1", document) == []
-        assert document["verdict"] == "differs"
-        assert {f["verdict"] for f in document["files"]} == {"differs", "new", "missing"}
-    assert Finished((), ()).tree_of("/x") is None
 
 
 def test_the_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

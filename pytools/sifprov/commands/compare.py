@@ -14,8 +14,9 @@ from sifprov.compare import DIFFERS, ONLY_FIRST, ONLY_SECOND, SAME
 from sifprov.comparison import ALIKE, Comparison, FileComparison, Side, compare_contents
 from sifprov.content import Entry
 from sifprov.errors import Exit, SifprovError
-from sifprov.filediff import Difference, in_words
+from sifprov.filediff import in_words
 from sifprov.model.canonical import Json, text_to_json
+from sifprov.render.difference import difference_to_json
 from sifprov.terminal import counted, printable, size
 
 SCHEMA = "sifprov.compare/1"
@@ -60,8 +61,9 @@ def command(
     A and B are data containers or plain folders; A@ID is what A held behind the record whose id
     begins with ID, of which only the list of files is known. Where their mount points are not the
     same, files are compared by their paths below them. Of tables and other text that differs in
-    numbers alone, the numbers are compared; of other text, lines. The exit code is 0 when all is
-    the same, else 1.
+    numbers alone, the numbers are compared; of other text, lines; of PNG pictures, pixels. What has
+    other bytes and is equal by its kind is alike. The exit code is 0 when all is the same or alike,
+    else 1.
 
     \b
     Examples:
@@ -69,7 +71,7 @@ def command(
       sifprov compare output.sif published/ --tolerance 1e-9
       sifprov compare a.sif b.sif --json | jq '.files[] | select(.verdict != "same").path'
     """
-    limit = _tolerance(tolerance)
+    limit = parse_tolerance(tolerance)
     with steps() as step:
         found = compare_contents(first, second, tolerance=limit, lines=lines, on_step=step)
     if as_json:
@@ -81,7 +83,8 @@ def command(
     return Exit.OK if found.same else Exit.DIFFERS
 
 
-def _tolerance(text: str | None) -> Decimal | None:
+def parse_tolerance(text: str | None) -> Decimal | None:
+    """Returns what --tolerance asks for. Raises SifprovError for what is no number from 0 on."""
     if text is None:
         return None
     try:
@@ -167,7 +170,7 @@ def _side(side: Side) -> Json:
 
 def _row(row: FileComparison) -> Json:
     return {
-        "difference": _difference(row.difference) if row.difference else None,
+        "difference": difference_to_json(row.difference) if row.difference else None,
         "first": _entry(row.first),
         "moved": None if row.moved is None else text_to_json(os.fsdecode(row.moved)),
         "path": text_to_json(os.fsdecode(row.path)),
@@ -181,47 +184,3 @@ def _entry(entry: Entry | None) -> Json:
         return None
     mode = None if entry.mode is None else f"{entry.mode:04o}"
     return {"kind": _KINDS[entry.kind], "mode": mode, "size": entry.size, "value": entry.value}
-
-
-def _difference(found: Difference) -> Json:
-    """One of four ways to look; none for a file that was too large."""
-    numbers, text, bits, pixels = found.numbers, found.text, found.bytes, found.pixels
-    worst = numbers.worst if numbers else None
-    return {
-        "bytes": {"count": bits.count, "first": bits.first} if bits else None,
-        "note": found.note,
-        "numbers": {
-            "beyond": numbers.beyond,
-            "count": numbers.count,
-            "different": numbers.different,
-            "largest": None if numbers.largest is None else str(numbers.largest),
-            "relative": None if numbers.relative is None else str(numbers.relative),
-            "worst": {
-                "column": text_to_json(worst.column),
-                "first": worst.first,
-                "line": worst.line,
-                "second": worst.second,
-            }
-            if worst
-            else None,
-        }
-        if numbers
-        else None,
-        "pixels": {
-            "colours": pixels.colours,
-            "different": pixels.different,
-            "first": list(pixels.first),
-            "full": pixels.full,
-            "largest": pixels.largest,
-            "second": list(pixels.second),
-        }
-        if pixels
-        else None,
-        "text": {
-            "cut": text.cut,
-            "diff": [text_to_json(line) for line in text.diff],
-            "line": text.line,
-        }
-        if text
-        else None,
-    }

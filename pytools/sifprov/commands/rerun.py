@@ -4,152 +4,197 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 
 import click
 
+from sifprov.commands.compare import parse_tolerance
 from sifprov.commands.progress import steps
-from sifprov.compare import DIFFERS, ONLY_FIRST, ONLY_SECOND, SAME, FileVerdict
+from sifprov.commands.replayed import Shown, to_json
+from sifprov.commands.replayplan import PlanTree
 from sifprov.errors import Exit
-from sifprov.model.canonical import Json, text_to_json
-from sifprov.plan import Options, plan
-from sifprov.rerun import Verdict, execute
+from sifprov.render.colour import Palette
+from sifprov.replay.document import paths
+from sifprov.replay.document import to_json as plan_to_json
+from sifprov.replay.job import next_name, replay
+from sifprov.replay.plan import Options, plan
+from sifprov.replay.schedule import Execution
+from sifprov.replay.steps import Plan
 from sifprov.settings import metadata_place
 from sifprov.terminal import command as command_line
-from sifprov.terminal import printable, size
-
-SCHEMA = "sifprov.rerun/1"
-_WORDS = {
-    SAME: "same",
-    DIFFERS: "differs",
-    ONLY_FIRST: "only in the original",
-    ONLY_SECOND: "only in the replay",
-}
+from sifprov.terminal import printable
 
 
 @click.command("rerun")
-@click.argument("container", metavar="OUT.sif", type=click.Path())
+@click.argument("container", metavar="OUT.sif[@ID]", type=click.Path())
 @click.option(
-    "--into",
-    metavar="NEW.sif",
-    type=click.Path(),
-    help="The fresh output [default: OUT.rerun-N.sif beside it].",
-)
+    "--record", metavar="ID", default="",
+    help="The record to replay: its id, or how that begins; also an ancestor's [default: the last"
+    " run's].",
+)  # fmt: skip
+@click.option(
+    "--from-origin", is_flag=True,
+    help="Replay every run that led there, from the original data on.",
+)  # fmt: skip
+@click.option(
+    "--jobs", metavar="N", type=click.IntRange(1), default=1, show_default=True,
+    help="Replay up to N runs at a time, where they do not need each other.",
+)  # fmt: skip
 @click.option(
     "--search", multiple=True, metavar="DIR", type=click.Path(file_okay=False),
-    help="Look for input and application containers here too (may be repeated).",
+    help="Look for containers below this folder too (may be repeated).",
+)  # fmt: skip
+@click.option(
+    "--with", "inputs", multiple=True, metavar="KEY=FILE",
+    help="Use FILE in place of a data container: KEY is a mount point of the replayed run, or a"
+    " container's name or UUID anywhere in the plan (may be repeated).",
+)  # fmt: skip
+@click.option(
+    "--app", "applications", multiple=True, metavar="[KEY=]FILE",
+    help="Use FILE as the application, of the replayed run unless KEY names another (may be"
+    " repeated).",
+)  # fmt: skip
+@click.option(
+    "--set-arg", "arguments", multiple=True, metavar="OLD=NEW",
+    help="Replace each argument of the replayed command that is just OLD (may be repeated).",
+)  # fmt: skip
+@click.option("--runtime", metavar="PROGRAM", help="The singularity or apptainer to use.")
+@click.option(
+    "--into", metavar="NEW.sif", type=click.Path(),
+    help="The new container [default: OUT.rerun-N.sif beside OUT.sif].",
+)  # fmt: skip
+@click.option("--keep", is_flag=True, help="Keep the containers made on the way, in NEW.parts/.")
+@click.option(
+    "--tolerance", metavar="T",
+    help="Numbers that differ by at most T · max(1, |a|, |b|) are alike, as in 1e-6.",
 )  # fmt: skip
 @click.option(
     "--metadata", metavar="PATH", type=click.Path(),
     help="The metadata container or sidecar that has the records, and takes the replay's [default:"
     " $SIFPROV_METADATA, or the setting].",
 )  # fmt: skip
-@click.option("--runtime", metavar="PROGRAM", help="The singularity or apptainer to use.")
 @click.option(
-    "--force", is_flag=True, help="Run although a container's content is not the recorded one."
+    "--force", is_flag=True, help="Go on although a container's content is not the recorded one."
 )
+@click.option("--dry-run", is_flag=True, help="Print the plan and its commands; run nothing.")
 @click.option(
-    "--dry-run",
-    is_flag=True,
-    help="Print the command and where each container was found; run nothing.",
-)
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print the verdict as JSON; the application writes to stderr.",
-)
+    "--json", "as_json", is_flag=True,
+    help="Print the result as JSON; the applications write to standard error.",
+)  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone.")
+@click.option("-v", "--verbose", is_flag=True, help="Print all steps and all files.")
 def command(
     container: str,
-    into: str | None,
+    record: str,
+    from_origin: bool,
+    jobs: int,
     search: tuple[str, ...],
-    metadata: str | None,
+    inputs: tuple[str, ...],
+    applications: tuple[str, ...],
+    arguments: tuple[str, ...],
     runtime: str | None,
+    into: str | None,
+    keep: bool,
+    tolerance: str | None,
+    metadata: str | None,
     force: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
+    verbose: bool,
 ) -> int:
-    """Replay the newest run recorded in OUT.sif and say whether the result is the same.
+    """Replay what made OUT.sif in a new container, and say whether it came out the same.
 
-    Input and application containers are found by UUID and content digest: at the recorded path,
-    beside OUT.sif, and in the folders given by --search. The command runs in a fresh output
-    container, which is then compared with OUT.sif file by file. OUT.sif itself is only read.
+    Every container is found by its content, then by its UUID: where it was, beside OUT.sif, below
+    the folders of --search and of SIFPROV_PATH. The run begins with what its output held then. The
+    new container is compared with OUT.sif file by file: same in every byte; alike, when what has
+    other bytes is equal by its kind (pixels of PNG, numbers within --tolerance); or it differs. The
+    verdict is recorded in the new container. Nothing that exists is written to. A replay that was
+    interrupted goes on when it is started again.
 
     \b
     Examples:
       sifprov rerun output.sif
-      sifprov rerun output.sif --search /archive/inputs --into again.sif
       sifprov rerun output.sif --dry-run
+      sifprov rerun output.sif --search /archive --from-origin --jobs 4
+      sifprov rerun output.sif --with /Inputs=other.sif --set-arg 10=20 --into trial.sif
+      sifprov rerun output.sif --tolerance 1e-9 --json | jq -r .verdict
     """
-
-    def note(text: str) -> None:
-        if not quiet:
-            click.echo(f"note: {printable(text)}", err=True)
-
-    # Notes wait until the line of progress is gone.
-    later: list[str] = []
+    limit = parse_tolerance(tolerance)
+    terminal = _Terminal(quiet=quiet, verbose=verbose)
     with steps() as step:
-        place = metadata_place(metadata)
-        options = Options(into, search, runtime, force, place, later.append, step)
+
+        def on_step(text: str) -> None:
+            step(printable(text))
+
+        options = Options(
+            record=record, from_origin=from_origin, search=search, inputs=inputs,
+            applications=applications, arguments=arguments, runtime=runtime, force=force,
+            metadata=metadata_place(metadata), on_step=on_step,
+        )  # fmt: skip
         planned = plan(container, options)
-    for text in later:
-        note(text)
-    for text in planned.notes:
-        note(text)
     if dry_run:
-        for found in (planned.application, *planned.inputs):
-            click.echo(
-                f"{found.container.role} {printable(found.container.name)}: {printable(found.path)}"
-            )
-        for output, path in planned.outputs:
-            click.echo(f"output {printable(output.name)}: {printable(path)} (fresh)")
-        click.echo("$ " + command_line(planned.argv))
+        files = paths(planned, into or next_name(planned.original))
+        if as_json:
+            _print_json(plan_to_json(planned, files[planned.wanted]))
+        else:
+            terminal.plan(planned, files)
         return Exit.OK
-    if not quiet:
-        click.echo("$ " + command_line(planned.argv), err=True)
-    verdict = execute(planned, app_stdout=sys.stderr.fileno() if as_json else None)
-    if verdict.spooled:
-        note(verdict.spooled)
+    terminal.announce(planned, into)
+    with steps() as step:
+        execution = Execution(
+            jobs=jobs, stdout=sys.stderr.fileno() if as_json else None, on_step=on_step,
+            on_command=terminal.command,
+        )  # fmt: skip
+        done = replay(planned, execution, into=into, keep=keep, tolerance=limit)
+    terminal.notes(done.warnings)
     if as_json:
-        click.echo(json.dumps(_to_json(verdict), indent=2, sort_keys=True))
+        _print_json(to_json(done, planned.notes))
     else:
-        _show(verdict, quiet)
-    return Exit.OK if verdict.same else Exit.DIFFERS
+        paint = Palette(sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        shown = Shown(done, paint, width=width, verbose=verbose)
+        for line in [shown.verdict()] if quiet else shown.lines():
+            click.echo(line, color=True)
+    return Exit.OK if done.same else Exit.DIFFERS
 
 
-def _show(verdict: Verdict, quiet: bool) -> None:
-    if not quiet:
-        for row in verdict.files:
-            if row.verdict != SAME or (row.first and row.first.kind in "fxl"):
-                click.echo(f"  {_WORDS[row.verdict]:<20}  {_file(row)}")
-        click.echo(f"the replay is in {printable(verdict.into)}")
-        if verdict.original_changed:
-            click.echo(printable(verdict.original_changed))
-    click.echo("same" if verdict.same else "differs")
+def _print_json(document: object) -> None:
+    click.echo(json.dumps(document, indent=2, sort_keys=True))
 
 
-def _file(row: FileVerdict) -> str:
-    sizes = [size(e.size) for e in (row.first, row.second) if e and e.size is not None]
-    text = " → ".join(dict.fromkeys(sizes))
-    name = printable(os.fsdecode(row.path))
-    return f"{name}  {text}".rstrip()
+class _Terminal:
+    """What is told before and while a plan is carried out, on standard error."""
 
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self._quiet, self._verbose = quiet, verbose
 
-def _to_json(verdict: Verdict) -> Json:
-    return {
-        "argv": [text_to_json(a) for a in verdict.plan.argv],
-        "digest": verdict.digest,
-        "exit_code": verdict.code,
-        "files": [
-            {"path": text_to_json(os.fsdecode(f.path)), "verdict": f.verdict} for f in verdict.files
-        ],
-        "into": text_to_json(verdict.into),
-        "original_changed": text_to_json(verdict.original_changed)
-        if verdict.original_changed
-        else None,
-        "record": str(verdict.plan.record.id),
-        "schema": SCHEMA,
-        "verdict": "same" if verdict.same else "differs",
-    }
+    def plan(self, planned: Plan, files: dict[str, str]) -> None:
+        """Prints a plan that is not carried out."""
+        self.notes(planned.notes)
+        paint = Palette(sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+        for line in PlanTree(planned, files, paint, whole=True, commands=True).lines():
+            click.echo(line, color=True)
+
+    def announce(self, planned: Plan, into: str | None) -> None:
+        """Tells what is about to be done."""
+        self.notes(planned.notes)
+        if self._quiet:
+            return
+        files = paths(planned, into or next_name(planned.original))
+        paint = Palette(sys.stderr.isatty() and not os.environ.get("NO_COLOR"))
+        for line in PlanTree(planned, files, paint, whole=self._verbose).lines():
+            click.echo(line, err=True, color=True)
+
+    def notes(self, notes: tuple[str, ...]) -> None:
+        """Prints what is to be known of it all."""
+        for note in () if self._quiet else notes:
+            click.echo(f"note: {printable(note)}", err=True)
+
+    def command(self, argv: tuple[str, ...]) -> None:
+        """Prints the command that begins, where the line of progress was."""
+        if sys.stderr.isatty():
+            click.echo("\r\x1b[K", err=True, nl=False, color=True)
+        if not self._quiet:
+            click.echo("$ " + command_line(argv), err=True)

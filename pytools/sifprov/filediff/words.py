@@ -23,7 +23,8 @@ def in_words(difference: Difference) -> str:
         return f"line {difference.text.line} is the first that differs"
     if difference.bytes:
         found = difference.bytes
-        text = f"{counted(found.count, 'byte')} differ, the first at {found.first}"
+        verb = "differs" if found.count == 1 else "differ"
+        text = f"{counted(found.count, 'byte')} {verb}, the first at {found.first}"
         return f"{text}; {difference.note}" if difference.note else text
     return "too large to be looked into"
 
@@ -31,7 +32,7 @@ def in_words(difference: Difference) -> str:
 def _numbers(found: Numbers) -> str:
     if not found.different:
         return f"the same {counted(found.count, 'number')}, written otherwise"
-    text = f"{found.different} of {counted(found.count, 'number')} differ"
+    text = f"{found.different} of {found.count} numbers differ"
     if found.largest is not None and found.relative is not None:
         text += f", by at most {_short(found.largest)} ({_short(found.relative * 100)} %)"
     if 0 < found.beyond < found.different:

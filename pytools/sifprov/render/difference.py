@@ -1,0 +1,50 @@
+"""How two files differ, as JSON (`sif_layouts/schemas/compare.schema.json`)."""
+
+from __future__ import annotations
+
+from sifprov.filediff import Difference
+from sifprov.model.canonical import Json, text_to_json
+
+
+def difference_to_json(found: Difference) -> Json:
+    """Returns one of four ways to look; none for a file that was too large."""
+    numbers, text, bits, pixels = found.numbers, found.text, found.bytes, found.pixels
+    worst = numbers.worst if numbers else None
+    return {
+        "bytes": {"count": bits.count, "first": bits.first} if bits else None,
+        "note": found.note,
+        "numbers": {
+            "beyond": numbers.beyond,
+            "count": numbers.count,
+            "different": numbers.different,
+            "largest": None if numbers.largest is None else str(numbers.largest),
+            "relative": None if numbers.relative is None else str(numbers.relative),
+            "worst": {
+                "column": text_to_json(worst.column),
+                "first": worst.first,
+                "line": worst.line,
+                "second": worst.second,
+            }
+            if worst
+            else None,
+        }
+        if numbers
+        else None,
+        "pixels": {
+            "colours": pixels.colours,
+            "different": pixels.different,
+            "first": list(pixels.first),
+            "full": pixels.full,
+            "largest": pixels.largest,
+            "second": list(pixels.second),
+        }
+        if pixels
+        else None,
+        "text": {
+            "cut": text.cut,
+            "diff": [text_to_json(line) for line in text.diff],
+            "line": text.line,
+        }
+        if text
+        else None,
+    }

@@ -1,0 +1,74 @@
+"""A whole replay: carry the plan out, judge, record the verdict, and only then give the new
+container its name."""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+
+from sifprov.frozen import dataclass
+from sifprov.model.verdict import DIFFERS
+from sifprov.replay.judge import Judgement, judge, record
+from sifprov.replay.schedule import Execution, execute
+from sifprov.replay.steps import Outcome, Plan
+from sifprov.replay.work import work_folder
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a replay made, and how it compares. `into` is the new container; `warnings` tell what
+    could not be recorded. (The paths of the outcome's results are those before the end.)"""
+
+    plan: Plan
+    outcome: Outcome
+    judgement: Judgement
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def into(self) -> str:
+        """The path of the new container."""
+        return self.outcome.into
+
+    @property
+    def word(self) -> str:
+        """`same`, `alike` or `differs`."""
+        return self.judgement.verdict.result
+
+    @property
+    def same(self) -> bool:
+        """Whether all came out the same, or differs in nothing but how it is written."""
+        return self.word != DIFFERS
+
+
+def replay(
+    plan: Plan,
+    options: Execution,
+    *,
+    into: str | None = None,
+    keep: bool = False,
+    tolerance: Decimal | None = None,
+) -> Replayed:
+    """Carries out a plan in a new container, `into` or the first free `OUT.rerun-N.sif`, compares
+    it with the original, and records the verdict in it.
+
+    With `keep` the containers that were made on the way are kept in `NEW.parts/`. Nothing that
+    exists is written to. Raises ReplayError when an application ends otherwise than recorded,
+    MissingError, FileError; what is finished stays for the next start.
+    """
+    with work_folder(plan, into, keep=keep) as work:
+        outcome = execute(plan, work, options)
+        judgement = judge(plan, outcome, tolerance, on_step=options.on_step)
+        problem = record(plan, outcome, judgement.verdict)
+        work.publish()
+    said = [r.warning for done in outcome.done for r in done.outputs]
+    warnings = dict.fromkeys(text for text in (*said, problem) if text)
+    return Replayed(plan, outcome, judgement, tuple(warnings))
+
+
+def next_name(original: str) -> str:
+    """Returns the first free `OUT.rerun-N.sif`: what a new replay would make."""
+    stem, suffix = os.path.splitext(original)
+    number = 1
+    while os.path.lexists(f"{stem}.rerun-{number}{suffix}"):
+        number += 1
+    return f"{stem}.rerun-{number}{suffix}"
