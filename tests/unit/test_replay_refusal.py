@@ -89,6 +89,14 @@ REFUSED = {
         lambda r: replace(r, containers=tuple(c for c in r.containers if c.role != APPLICATION)),
         "names no application", "by hand",
     ),
+    "a writable application": (
+        with_run(argv=(*EXEC, "-ew", "-B", "/a", "box/", "true")),
+        "it ran with --writable, and a replay would write", "on a copy",
+    ),
+    "an overlay": (
+        with_run(argv=(*EXEC, "-o", "a.img:ro,b.img", "app.sif", "true")),
+        r"it ran with --overlay b\.img, and", "on a copy",
+    ),
     "a relative bind in a folder that is gone": (
         with_run(argv=(*EXEC, "-B", "data:/data", "app.sif", "true"), cwd="/gone/for/good"),
         "it bound data of the working directory /gone/for/good", "make that folder again",

@@ -25,6 +25,12 @@ from sifprov.runtime.argv import (
 )
 from sifprov.runtime.binds import Bind, Holder, binds, holders
 
+# What stands for options by which a run would write into containers that are there.
+_WRITABLE = {
+    f"{prefix}_{key}"
+    for prefix in ("SINGULARITY", "APPTAINER")
+    for key in ("OVERLAY", "OVERLAYIMAGE", "WRITABLE")
+}
 _SCRIPTS = "/.singularity.d/actions/"
 _BINDS = {
     f"{prefix}_{key}": "mount" if key == "MOUNT" else "bind"
@@ -68,6 +74,23 @@ def _bind(container: Container, path: str, *, read_only: bool) -> tuple[str, ...
     return image_bind(path, container.mount or "/", container.source or "/", read_only=read_only)
 
 
+def writes_elsewhere(run: Run) -> tuple[str, ...]:
+    """Returns by which options a run could write into its application or into an overlay: files
+    that are there, and that no record speaks of."""
+    found = []
+    for option in recorded(run).options:
+        letters = option.switches if option.value is not None else option.name
+        short = not option.tokens[0].startswith("--") and "w" in letters
+        if short or (option.name == "writable" and option.value not in translate.OFF):
+            found.append("--writable")
+        elif option.name == "overlay" and option.value:
+            found += [f"--overlay {o}" for o in option.value.split(",") if not o.endswith(":ro")]
+    fact = next((f.value for f in run.facts if f.name == "isolation"), None)
+    if isinstance(fact, dict) and fact.get("writable") is True:
+        found.append("--writable")
+    return tuple(dict.fromkeys(found))
+
+
 def host_binds(run: Run) -> tuple[Bind, ...]:
     """Returns the binds of the host's files and folders in a run's command line."""
     line = recorded(run)
@@ -81,8 +104,9 @@ def host_binds(run: Run) -> tuple[Bind, ...]:
 
 def environment(step: Step, environ: Mapping[str, str]) -> dict[str, str]:
     """Returns the environment of a step's runtime: `environ`, but what the record lists as it was
-    then, no images bound, and no folder of the host that the recorded run had not."""
-    kept = {n: v for n, v in environ.items() if not allowed(n) and n not in _BINDS}
+    then, no images bound or written, and no folder of the host that the recorded run had not."""
+    gone = _BINDS.keys() | _WRITABLE
+    kept = {n: v for n, v in environ.items() if not allowed(n) and n not in gone}
     kept |= {n: v for n, v, _ in _binds_of(step.run, environ) if v}
     by, to = step.run.runtime_name, step.runtime.name
     return {**kept, **translate.variables(step.run.environment, by, to)}

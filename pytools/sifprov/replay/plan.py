@@ -82,7 +82,7 @@ def of_trail(
         wanted=digest,
         steps=steps,
         records=ancestry.records,
-        changes=tuple(gather.changes),
+        changes=tuple(dict.fromkeys(gather.changes)),
         notes=tuple(notes),
         metadata=options.metadata,
     )

@@ -19,7 +19,7 @@ from sifprov.model.container import (
 from sifprov.model.record import UNKNOWN, Run
 from sifprov.replay import translate
 from sifprov.replay.ancestry import Past, Written
-from sifprov.replay.line import host_binds, recorded
+from sifprov.replay.line import host_binds, recorded, writes_elsewhere
 from sifprov.runtime.argv import parse
 from sifprov.runtime.find import Runtime
 
@@ -69,6 +69,13 @@ def of_run(past: Past, run: Run, runtime: Runtime, *, force: bool) -> Iterator[R
         yield Refusal(
             f"{which}: it ran in an instance, of which the record does not tell how it was started",
             "run the command by 'exec', in the instance's container, by hand",
+        )
+    written = writes_elsewhere(run)
+    if written:
+        yield Refusal(
+            f"{which}: it ran with {', '.join(written)}, and a replay would write into the same "
+            "file",
+            f"{BY_HAND}, on a copy",
         )
     lacks = translate.options(line.options, run.runtime_name, runtime.name).needed
     if lacks:

@@ -25,7 +25,7 @@ _ONLY = {
         "proot": False, "tmp-sandbox": False,
     },
 }  # fmt: skip
-_OFF = ("false", "0", "f", "F", "False", "FALSE")
+OFF = ("false", "0", "f", "F", "False", "FALSE")
 _PREFIX = {APPTAINER: "APPTAINERENV_", SINGULARITY: "SINGULARITYENV_"}
 
 
@@ -57,7 +57,7 @@ def options(written: Sequence[Option], by: str, to: str) -> Translated:
 
 
 def _is_off(option: Option, only: Mapping[str, bool]) -> bool:
-    return option.name in only and option.value in _OFF
+    return option.name in only and option.value in OFF
 
 
 def variables(recorded: Iterable[tuple[str, str]], by: str, to: str) -> dict[str, str]:
