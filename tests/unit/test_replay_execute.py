@@ -313,9 +313,19 @@ def test_a_state_in_another_ones_place_is_not_believed(site: Site) -> None:
 def test_another_plan_takes_another_folder(site: Site) -> None:
     parts = interrupted(site)
     before = {p.name: p.read_bytes() for p in parts.iterdir()}
-    _, outcome = replay(site, "plot.sif", from_origin=True)
-    assert outcome.into.endswith("plot.rerun-1.sif")
-    assert before
+    other = plan(str(site.path("plot.sif")), Options(arguments=("plot=other",)))
+    into = str(site.path("plot.rerun-1.sif"))
+    with (
+        pytest.raises(FileError, match="holds what another replay has left"),
+        work_folder(other, into),
+    ):
+        pass
+    with work_folder(other) as work:
+        outcome = execute(other, work, Execution())
+        work.publish()
+    assert outcome.into == str(site.path("plot.rerun-2.sif"))
+    assert site.text(outcome.into).endswith("other\n")
+    assert {p.name: p.read_bytes() for p in parts.iterdir()} == before
 
 
 def test_two_at_the_same_time_take_different_numbers(site: Site) -> None:
@@ -326,7 +336,8 @@ def test_two_at_the_same_time_take_different_numbers(site: Site) -> None:
     while len(site.started()) < 2 and time.monotonic() < end:
         time.sleep(0.01)
     hold.unlink()
-    assert [first.wait(30), second.wait(30)] == [0, 0], (first.communicate(), second.communicate())
+    ends = [process.communicate(timeout=30) for process in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], ends
     assert site.left() == {"plot.rerun-1.sif", "plot.rerun-2.sif"}
 
 
