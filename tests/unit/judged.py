@@ -12,6 +12,7 @@ from tests.unit.sifs import container, run_record
 
 from sifprov.content import Deadline, Tree
 from sifprov.create import create_data
+from sifprov.embedded import Lineage
 from sifprov.identity import identify
 from sifprov.model.container import APPLICATION, OUTPUT
 from sifprov.model.files import describe
@@ -65,7 +66,7 @@ def tree_of(path: Path) -> Tree:
 
 def recorded(path: Path, tree: Tree | None = None, **changes: Any) -> tuple[str, Record]:
     """Appends the record of a run after which the container held `tree`, by default what it holds
-    now; returns the record's digest and the record."""
+    now; returns the record's digest and the record. `embeds` are documents of ancestors."""
     uuid, tree = identify(str(path)).uuid, tree or tree_of(path)
     assert uuid
     output = replace(
@@ -73,8 +74,10 @@ def recorded(path: Path, tree: Tree | None = None, **changes: Any) -> tuple[str,
         source="/Outputs", files=describe(tree)[0],
     )  # fmt: skip
     app = container(APPLICATION, UUID(int=9), "app.sif")
+    lineage = Lineage(changes.pop("embeds", {}))
     made = replace(run_record(uuid), containers=(app, output))
-    made, digest = append_to(Place(CONTAINER, str(path)), replace(made, **changes))
+    place = Place(CONTAINER, str(path))
+    made, digest = append_to(place, replace(made, **changes), lineage=lineage)
     return digest, made
 
 
@@ -96,7 +99,8 @@ class Judged:
 def replayed(original: Path, wanted: tuple[str, Record], new: Path, **plan: Any) -> Judged:
     """`new` as the replay of the run that is recorded as `wanted`."""
     digest, of = wanted
-    stored, again = recorded(new, id=AGAIN, replays=Replay(digest, of.id))
+    embeds = {digest: of.to_bytes()}
+    stored, again = recorded(new, id=AGAIN, replays=Replay(digest, of.id), embeds=embeds)
     it, run = of.itself(), of.run
     assert it
     assert run

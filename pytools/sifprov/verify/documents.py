@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import BinaryIO
 
-from sifprov.embedded import lineage_objects, read_lineage
+from sifprov.embedded import lineage_objects, links, named_lists, read_lineage
 from sifprov.errors import FormatError, RecordError
 from sifprov.groups import is_log
 from sifprov.manifests import stated
@@ -87,7 +87,9 @@ def check_lineage(
             found.broken(f"the list of files {digest}, which record {record.id} names: {error}")
     for digest, name in _unknown(records):
         found.missing(f"the record {digest}, which {name} carried, is neither embedded nor found")
-    _check_unnamed(embedded, records, wanted.keys(), lists, found)
+    replayed, their_lists = _replayed(embedded, records.values())
+    named = records.keys() | replayed
+    _check_unnamed(embedded, named, wanted.keys() | their_lists, lists, found)
     count = sum(1 for d in embedded if d in records)
     text = f"{counted(count, 'record')} of ancestors embedded" if count else "none is embedded"
     return found.check(f"{text}, {counted(len(wanted), 'list')} of files" if wanted else text)
@@ -95,7 +97,7 @@ def check_lineage(
 
 def _check_unnamed(
     embedded: Mapping[str, bytes],
-    records: Mapping[str, Record],
+    records: Set[str],
     wanted: Set[str],
     lists: Mapping[str, bytes],
     found: Findings,
@@ -111,6 +113,23 @@ def _check_unnamed(
         else:
             # What a record names is written before it, so a crash may leave it alone.
             found.good(f"{digest} is embedded and named by no record")
+
+
+def _replayed(
+    embedded: Mapping[str, bytes], records: Iterable[Record]
+) -> tuple[set[str], set[str]]:
+    """The digests of what was replayed and of all that led there, and of the lists of files that
+    they name: they are embedded, and no part of the trail."""
+    found: set[str] = set()
+    lists: set[str] = set()
+    todo = [record.replays.record for record in records if record.replays]
+    while todo:
+        digest = todo.pop()
+        if digest in embedded and digest not in found:
+            found.add(digest)
+            todo.extend(links(embedded[digest]))
+            lists.update(named_lists(embedded[digest]))
+    return found, lists
 
 
 def _lists(records: Iterable[Record]) -> Iterator[tuple[str, Record]]:

@@ -27,6 +27,7 @@ from sifprov.verify.documents import check_lineage
 from sifprov.verify.finding import Finder, embedded_in
 from sifprov.verify.signed import Ask, ask_runtime, check_signatures
 from sifprov.verify.structure import Structure
+from sifprov.verify.verdicts import check_verdicts
 
 SCHEMA = "sifprov.verify/1"
 GOOD, BROKEN, INCOMPLETE = "good", "broken", "incomplete"
@@ -117,13 +118,17 @@ class _Verification:
         start = read_carrier(self._path, others)
         others = {**others, **start.as_elsewhere()}
         folder = os.path.dirname(os.path.abspath(self._path))
-        finder = Finder(folder, self._options.search, others)
+        finder = Finder(folder, self._options.search, others, self._on_step)
         walk = Walk(start, finder.find, embedded_in)
         walk.take_embedded(embedded_elsewhere(self._options.metadata).documents)
         walk.run()
         checks = [*self._own(start, looked), *self._elsewhere(start)]
         checks += [self._content(start, finder), _lineage(start, walk)]
-        checks += self._ancestors(used(walk.records.values(), finder.find), walk)
+        own = [record for _, record in start.good]
+        verdicts = check_verdicts(own, walk.records, walk.documents)
+        checks += [verdicts] if verdicts else []
+        several = used(walk.records.values(), finder.find)
+        checks += self._ancestors(several, walk, finder.notes)
         if start.kind in (CONTAINER, METADATA) and looked:
             checks.append(self._signatures(start, looked))
         return Report(self._path, start.identity.uuid, self._options.full, tuple(checks))
@@ -191,14 +196,14 @@ class _Verification:
             found.take(own, f"{wanted.name} ({wanted.uuid}): {carrier.identity.path}: ")
         return found.check(f"that of {count} containers is as their newest records say")
 
-    def _ancestors(self, several: list[Used], walk: Walk) -> list[Check]:
+    def _ancestors(self, several: list[Used], walk: Walk, notes: Iterable[str]) -> list[Check]:
         ancestors = Ancestors(
             walk.records, structure.problems, full=self._options.full, on_step=self._on_step
         )
         parts: dict[bool, list[Used]] = {True: [], False: []}
         for one in several:
             parts[one.container.role == APPLICATION].append(one)
-        checks = [ancestors.check("ancestors", parts[False])]
+        checks = [ancestors.check("ancestors", parts[False], notes)]
         return [ancestors.check("application", parts[True]), *checks] if parts[True] else checks
 
     def _signatures(self, start: Carrier, looked: Structure) -> Check:
