@@ -83,8 +83,8 @@ class Activity:
 
     `key` is the record's id. A run with several outputs has a record in each: `record` is one of
     them, `digests` are the record digests of those at hand. `used` holds the application first,
-    then the inputs in the record's order; `words` what came later about it, oldest first: annotations,
-    and of a replay its verdict.
+    then the inputs in the record's order; `words` the annotations that came later, and of a replay
+    its verdict, oldest first.
 
     What another program recorded has no `record`, but `foreign`; `digests` has the SHA-256 of that
     program's document, of which `key` is the hex. Just one of the two is set.
@@ -114,8 +114,8 @@ class Activity:
 @dataclass(frozen=True)
 class Graph:
     """What `targets` (keys of entities, newest first) came from. `problems` tell what was
-    left out, such as a loop in hostile records; `words` are annotations and verdicts of records that
-    are not at hand.
+    left out, such as a loop in hostile records; `words` are annotations and verdicts that are about
+    records which are not at hand.
 
     `activities` come oldest first: each behind all whose entities it used, as far as those are
     known.
