@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sifprov.api.container import Container, FileInside
+from sifprov.api.replay import PlannedReplay
 from sifprov.api.trail import Trail
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from sifprov.layouts import Layout
 
 __all__ = [
-    "Container", "FileInside", "Trail", "doctor", "flush", "layouts", "make", "open", "run",
+    "Container", "FileInside", "PlannedReplay", "Trail",
+    "doctor", "flush", "layouts", "make", "open", "run",
 ]  # fmt: skip
 
 PathLike = str | os.PathLike[str]

@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from sifprov.api.replay import PlannedReplay
 from sifprov.api.trail import Trail
 from sifprov.errors import FileError
 from sifprov.frozen import dataclass
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from sifprov.info import Info
     from sifprov.model.log import Log
     from sifprov.model.record import Record
-    from sifprov.rerun import Verdict
+    from sifprov.replay.job import Replayed
     from sifprov.rundiff import Diff
     from sifprov.seal import Sealed
     from sifprov.sign import Signed
@@ -155,27 +156,76 @@ class Container:
         theirs = f"{path}@{other_record}" if other_record else path
         return diff_runs(read_run(mine, self.metadata), read_run(theirs, self.metadata))
 
+    def plan_rerun(
+        self,
+        *,
+        record: str = "",
+        from_origin: bool = False,
+        search: Iterable[PathLike] = (),
+        inputs: Mapping[str, PathLike] | None = None,
+        application: PathLike | None = None,
+        applications: Mapping[str, PathLike] | None = None,
+        arguments: Mapping[str, str] | None = None,
+        runtime: str | None = None,
+        force: bool = False,
+    ) -> PlannedReplay:
+        """Finds all that a replay of its last run (or of the one whose id begins with `record`)
+        needs, and runs nothing.
+
+        With `from_origin` every run that led there is replayed. `inputs` are other data, by mount
+        point of the replayed run or by a recorded container's name or UUID; `application` is
+        another application for the replayed run, `applications` for others, by name or UUID;
+        `arguments` are words of the replayed command and what takes their place. Raises
+        MissingError, naming all that is not there; NoRecordError, FileError, SifprovError.
+        """
+        from sifprov.replay.plan import Options, plan
+
+        apps = [] if application is None else [os.fspath(application)]
+        options = Options(
+            record=record,
+            from_origin=from_origin,
+            search=tuple(os.fspath(folder) for folder in search),
+            inputs=_pairs(inputs),
+            applications=(*apps, *_pairs(applications)),
+            arguments=_pairs(arguments),
+            runtime=runtime,
+            force=force,
+            metadata=self.metadata,
+        )
+        return PlannedReplay(plan(self.path, options))
+
     def rerun(
         self,
         *,
         into: PathLike | None = None,
+        jobs: int = 1,
+        tolerance: float | str | None = None,
+        keep: bool = False,
+        record: str = "",
+        from_origin: bool = False,
         search: Iterable[PathLike] = (),
+        inputs: Mapping[str, PathLike] | None = None,
+        application: PathLike | None = None,
+        applications: Mapping[str, PathLike] | None = None,
+        arguments: Mapping[str, str] | None = None,
         runtime: str | None = None,
         force: bool = False,
-    ) -> Verdict:
-        """Replays its newest run in a fresh output and compares. Nothing that exists is written.
-        Raises MissingError, ReplayError."""
-        from sifprov.plan import Options, plan
-        from sifprov.rerun import execute
-
-        options = Options(
-            None if into is None else os.fspath(into),
-            tuple(os.fspath(folder) for folder in search),
-            runtime,
-            force,
-            self.metadata,
+    ) -> Replayed:
+        """Replays its last run in a new container and compares: `plan_rerun` and `run` in one.
+        `.same` of what is returned is the answer. Raises MissingError, ReplayError, and what those
+        raise."""
+        planned = self.plan_rerun(
+            record=record,
+            from_origin=from_origin,
+            search=search,
+            inputs=inputs,
+            application=application,
+            applications=applications,
+            arguments=arguments,
+            runtime=runtime,
+            force=force,
         )
-        return execute(plan(self.path, options))
+        return planned.run(into=into, jobs=jobs, tolerance=tolerance, keep=keep)
 
     # What changes it, or makes another of it.
 
@@ -226,3 +276,8 @@ class Container:
 
 def _path(other: Container | PathLike) -> str:
     return other.path if isinstance(other, Container) else os.fspath(other)
+
+
+def _pairs(given: Mapping[str, PathLike] | None) -> tuple[str, ...]:
+    """What the command line takes as KEY=VALUE."""
+    return tuple(f"{key}={os.fspath(value)}" for key, value in (given or {}).items())
