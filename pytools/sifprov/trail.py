@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from types import MappingProxyType
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from sifprov.frozen import dataclass
 from sifprov.model.canonical import record_digest
 from sifprov.model.container import FOLDER, Container
 from sifprov.model.record import Record
+from sifprov.places import Place, Places
 from sifprov.sidecar import EXTENSION
 
 __all__ = ["Carrier", "Trail", "Walk", "read_carrier", "read_trail"]
@@ -51,13 +53,20 @@ class Trail:
     documents: Mapping[str, bytes] = MappingProxyType({})
 
 
-def read_trail(path: str, search: Iterable[str] = (), metadata: str = "") -> Trail:
+def read_trail(
+    path: str,
+    search: Iterable[str] = (),
+    metadata: str = "",
+    *,
+    on_step: Callable[[str], None] = lambda text: None,
+) -> Trail:
     """Reads the trail of what is at `path`. Raises FileError, NoRecordError.
 
     Ancestors are looked for where the record says, beside the container, and in the folders
-    `search`; one counts only when its UUID is the recorded one. `metadata` names a place that holds
-    records of many.
+    `search` and below them; one counts only when its UUID is the recorded one. `metadata` names a
+    place that holds records of many.
     """
+    search = tuple(search)
     others = elsewhere(metadata)
     start = read_carrier(path, others)
     if not start.records and not start.foreign:
@@ -67,12 +76,14 @@ def read_trail(path: str, search: Iterable[str] = (), metadata: str = "") -> Tra
         )
     others = {**others, **start.as_elsewhere()}
     folders = [os.path.dirname(os.path.abspath(path)), *search]
-    walk = Walk(start, lambda wanted: _find(wanted, folders, others), _embedded)
+    places = Places([Place(folder, True) for folder in search], on_step)
+    walk = Walk(start, lambda wanted: _find(wanted, folders, places, others), _embedded)
     walk.take_embedded(embedded_elsewhere(metadata).documents)
     walk.run()
     newest_first = (record for _, record in reversed(start.good))
     now = standing(start.identity, newest_first, metadata)
-    return Trail(start, walk.found, walk.records, now, tuple(walk.problems), walk.documents)
+    problems = (*walk.problems, *places.notes)
+    return Trail(start, walk.found, walk.records, now, problems, walk.documents)
 
 
 class Walk:
@@ -216,8 +227,12 @@ class Walk:
                     self.records.setdefault(stored.digest, record)
 
 
-def _find(wanted: Container, folders: list[str], others: Elsewhere) -> Carrier | None:
-    for path in (wanted.path, *(os.path.join(f, os.path.basename(wanted.name)) for f in folders)):
+def _find(
+    wanted: Container, folders: list[str], places: Places, others: Elsewhere
+) -> Carrier | None:
+    near = (os.path.join(f, os.path.basename(wanted.name)) for f in folders)
+    below = places.with_uuid(wanted.uuid) if wanted.uuid else ()
+    for path in chain((wanted.path,), near, below):
         if os.path.isdir(path) != (FOLDER in wanted.marks) or path.endswith(EXTENSION):
             continue
         try:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from sifprov.terminal import printable
 
 
 @contextmanager
@@ -15,12 +18,19 @@ def steps() -> Iterator[Callable[[str], None]]:
         yield lambda text: None
         return
 
+    shown = False
+
     def show(text: str) -> None:
-        stream.write(f"\r\x1b[K{text} …")
+        nonlocal shown
+        shown = True
+        # A line that wraps could not be taken back.
+        room = shutil.get_terminal_size().columns - 3
+        stream.write(f"\r\x1b[K{printable(text)[:room]} …")
         stream.flush()
 
     try:
         yield show
     finally:
-        stream.write("\r\x1b[K")
-        stream.flush()
+        if shown:
+            stream.write("\r\x1b[K")
+            stream.flush()

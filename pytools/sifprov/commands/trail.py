@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from sifprov.commands.progress import steps
 from sifprov.errors import Exit
 from sifprov.settings import metadata_place
 from sifprov.trail import read_trail
@@ -47,7 +48,7 @@ _DEPTH = click.IntRange(min=1)
 )  # fmt: skip
 @click.option(
     "--search", multiple=True, metavar="DIR", type=click.Path(file_okay=False, exists=True),
-    help="Look for ancestors here too (may be repeated).",
+    help="Look for ancestors below this folder too (may be repeated).",
 )  # fmt: skip
 @click.option(
     "--metadata", metavar="PATH", type=click.Path(exists=True),
@@ -71,7 +72,7 @@ def command(
 
     OUT is a container, a folder with a sidecar, a sidecar, or a metadata container. The newest
     record comes first. Where the ancestors are gone, their records are read from OUT itself; those
-    that can be found, at the recorded path, beside OUT and in the folders given by --search, are
+    that can be found, at the recorded path, beside OUT and below the folders given by --search, are
     compared with what is recorded.
 
     --file answers from the lists of files in the records: PATH is one in the container, such as
@@ -91,7 +92,8 @@ def command(
     _check_alone(file_=file_, script=script, format_=format_, as_json=as_json)
     wanted = format_of("json" if as_json else TREE if file_ or script else format_, output)
     place = metadata_place(metadata)
-    trail = read_trail(container, search, place)
+    with steps() as step:
+        trail = read_trail(container, search, place, on_step=step)
     terminal = sys.stdout.isatty() and output is None
     colour = terminal and not os.environ.get("NO_COLOR") if color == "auto" else color == "always"
     style = Style(

@@ -71,8 +71,8 @@ class Ancestors:
         self._looked: dict[str, Findings] = {}
         self._digests: dict[tuple[str, str], str] = {}
 
-    def check(self, name: str, several: Iterable[Used]) -> Check:
-        """Returns the check called `name` of these."""
+    def check(self, name: str, several: Iterable[Used], notes: Iterable[str] = ()) -> Check:
+        """Returns the check called `name` of these; `notes` tell what was not looked through."""
         found, count, unread = Findings(name), 0, 0
         for one in several:
             count += 1
@@ -80,6 +80,8 @@ class Ancestors:
             unread += not self._one(one, found)
         if count >= MAX_USED:
             found.missing(f"only {MAX_USED} are looked at")
+        for note in notes:
+            found.left_out(note)
         text = f"{count} found" if count else "none is named"
         if unread and not self._full:
             return found.check(f"{text}, the content of {unread} not read (--full)")

@@ -4,31 +4,38 @@ and anywhere below the folders to search."""
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from uuid import UUID
 
 from sifprov.carrier import Carrier, Elsewhere, from_elsewhere, read_carrier
-from sifprov.errors import FileError, FormatError
+from sifprov.errors import FileError
 from sifprov.model.container import FOLDER, INPUT, Container
+from sifprov.places import Place, Places
 from sifprov.sidecar import EXTENSION
-from sifprov.sif.format import HEADER_SIZE
-from sifprov.sif.parse import parse_header
-
-# What is looked at below the folders to search.
-MAX_FILES = 200_000
 
 
 class Finder:
     """Knows the containers by UUID; a file is read once."""
 
-    def __init__(self, folder: str, search: Iterable[str], others: Elsewhere) -> None:
+    def __init__(
+        self,
+        folder: str,
+        search: Iterable[str],
+        others: Elsewhere,
+        on_step: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self._folder, self._search, self._others = folder, tuple(search), others
         self._read: dict[str, Carrier | None] = {}
         self._digests: dict[str, frozenset[str]] = {}
-        self._index: dict[UUID, list[str]] | None = None
+        below = (Place(s, True) for s in self._search)
+        self._places = Places([Place(folder, False), *below], on_step)
         self._sealed: dict[UUID, list[str]] | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be looked through so far."""
+        return tuple(self._places.notes)
 
     def find(self, wanted: Container) -> Carrier | None:
         """Returns the container that is meant, if it can be the one that carries the record that is
@@ -56,7 +63,7 @@ class Finder:
                 if carrier and carrier.identity.uuid == wanted.uuid:
                     yield path
         if wanted.uuid and not folder:
-            yield from self._by_uuid().get(wanted.uuid, ())
+            yield from self._places.with_uuid(wanted.uuid)
             yield from self._by_original().get(wanted.uuid, ())
 
     def _open(self, path: str) -> Carrier | None:
@@ -69,20 +76,11 @@ class Finder:
                 self._digests[key] = frozenset(s.digest for s in carrier.records)
         return self._read[key]
 
-    def _by_uuid(self) -> dict[UUID, list[str]]:
-        if self._index is None:
-            self._index = {}
-            for path in _files(self._folder, self._search):
-                uuid = _uuid(path)
-                if uuid:
-                    self._index.setdefault(uuid, []).append(path)
-        return self._index
-
     def _by_original(self) -> dict[UUID, list[str]]:
         """The sealed containers among the files, by what they were sealed from."""
         if self._sealed is None:
             self._sealed = {}
-            for path in (p for paths in self._by_uuid().values() for p in paths):
+            for path in (sif.path for _, found in self._places for sif in found):
                 for uuid in _originals(path):
                     self._sealed.setdefault(uuid, []).append(path)
         return self._sealed
@@ -94,36 +92,6 @@ def embedded_in(carrier: Carrier) -> Mapping[str, bytes]:
         with suppress(FileError):
             return read_carrier(carrier.identity.path).embedded
     return {}
-
-
-def _files(folder: str, search: Iterable[str]) -> Iterator[str]:
-    """Yields the regular files directly in `folder`, and all below the others."""
-    left = MAX_FILES
-    for top, deep in ((folder, False), *((s, True) for s in search)):
-        for where, below, names in os.walk(top):
-            below.sort()
-            for name in sorted(names):
-                path = os.path.join(where, name)
-                with suppress(OSError):
-                    if stat.S_ISREG(os.stat(path).st_mode):
-                        left -= 1
-                        yield path
-            if left < 0:
-                return
-            if not deep:
-                break
-
-
-def _uuid(path: str) -> UUID | None:
-    """The UUID in the header of a SIF; nothing more of the file is read."""
-    with suppress(OSError, FormatError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            size = os.fstat(descriptor).st_size
-            return parse_header(os.pread(descriptor, HEADER_SIZE, 0), size).uuid
-        finally:
-            os.close(descriptor)
-    return None
 
 
 def _originals(path: str) -> Iterator[UUID]:
