@@ -17,7 +17,7 @@ RATE, CAPACITY, FIRST = 0.42, 1000.0, 20.0
 
 def main() -> None:
     """A count every half hour for a day, with an error of two percent."""
-    chance = random.Random(1838)  # the year of Verhulst's paper
+    chance = random.Random(1838)  # noqa: S311 - synthetic data; the year of Verhulst's paper
     lines = ["# hours, count: synthetic, of logistic growth at a rate of 0.42 an hour"]
     for number in range(49):
         hours = number / 2
