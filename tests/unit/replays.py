@@ -10,7 +10,6 @@ from tests.unit.graphmaker import trail_of
 from sifprov.errors import MissingError
 from sifprov.model.container import Container
 from sifprov.model.graph import Graph
-from sifprov.model.manifest import Manifest
 from sifprov.model.record import Record, Run
 from sifprov.replay import gather
 from sifprov.replay.find import Finder
@@ -26,6 +25,7 @@ from sifprov.replay.steps import (
     Fresh,
     Made,
     Plan,
+    Refilled,
     Start,
 )
 from sifprov.runtime.find import Runtime
@@ -46,9 +46,11 @@ class Shelf(Finder):
         changed: Iterable[str] = (),
         same: Iterable[str] = (),
         starts: dict[str, Start | None] | None = None,
+        *,
+        origins: bool = False,
     ) -> None:
         self.lost, self.changed, self.same = set(lost), set(changed), set(same)
-        self.starts = starts or {}
+        self.starts, self.origins = starts or {}, origins
         self.asked: list[str] = []
 
     @property
@@ -97,6 +99,8 @@ def choose(
     assert isinstance(finder, Shelf)
     if container.name in finder.starts:
         return finder.starts[container.name]
+    if previous and previous.origin and finder.origins:
+        return Refilled(previous.origin, container.source or "/", None)
     return None if previous else Fresh(finder.layout_of(container))
 
 
@@ -135,8 +139,3 @@ def hangs_together(plan: Plan) -> None:
     assert made[plan.wanted] == plan.last.key
     needed = {need for step in plan.steps for need in step.needs}
     assert needed == {step.key for step in plan.steps[:-1]}
-
-
-def no_lists(about: object) -> Manifest | None:
-    """No list of files is at hand."""
-    return None

@@ -1,9 +1,9 @@
-"""A plan as JSON (`sif_layouts/schemas/replay-plan.schema.json`), and as lines for people."""
+"""A plan as JSON (`sif_layouts/schemas/replay-plan.schema.json`)."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.model.container import Container
@@ -22,7 +22,6 @@ from sifprov.replay.steps import (
     Target,
 )
 from sifprov.replay.work import file_names
-from sifprov.terminal import command as typed
 
 SCHEMA = "sifprov.replay-plan/1"
 FRESH, KEPT, REFILLED, COPIED, CONTINUED = "fresh", "kept", "refilled", "copied", "continued"
@@ -125,53 +124,6 @@ def start_of(start: Start, files: Mapping[str, str]) -> tuple[str, str | None]:
     if isinstance(start, Copied):
         return COPIED, start.found.path
     return CONTINUED, files[start.state]
-
-
-_STARTS = {
-    FRESH: "empty at first",
-    KEPT: "begins with what still stands unchanged in",
-    REFILLED: "is filled again from",
-    COPIED: "begins as a copy of",
-    CONTINUED: "goes on from",
-}
-
-
-def lines(plan: Plan, into: str) -> Iterator[str]:
-    """Yields what `sifprov rerun --dry-run` prints: each step with what it reads and makes, and its
-    command as one would type it. Names are not made harmless for a terminal, commands are."""
-    files = paths(plan, into)
-    maker = {t.state: n for n, s in enumerate(plan.steps, start=1) for t in s.outputs}
-    for number, step in enumerate(plan.steps, start=1):
-        if len(plan.steps) > 1:
-            changed = ", changed by you" if step.changed else ""
-            yield f"step {number} of {len(plan.steps)}: run {step.key[:8]}{changed}"
-        for item in (step.application, *step.inputs):
-            it = item.container
-            if isinstance(item, Made):
-                yield f"{it.role} {it.name}: made by step {maker[item.state]}"
-                continue
-            yield f"{it.role} {it.name}: {item.path}{_how(item)}"
-            yield from (f"  {line}" for line in (item.moved, item.changed, *item.passed) if line)
-        for target in step.outputs:
-            kind, source = start_of(target.start, files)
-            begins = f"{_STARTS[kind]} {source}" if source else _STARTS[kind]
-            yield f"output {target.container.name}: {files[target.state]}, {begins}"
-        yield f"$ {typed(command(step, files))}"
-
-
-_PLACES = {
-    "beside": "beside the original",
-    "search": "below a folder to search",
-    "environment": "below a folder of SIFPROV_PATH",
-    "given": "as you said",
-}
-_KNOWN_BY = {"uuid": "by its UUID alone", "name": "by its name alone"}
-
-
-def _how(found: Found) -> str:
-    words = [_PLACES.get(found.where), _KNOWN_BY.get(found.by)]
-    said = ", ".join(word for word in words if word)
-    return f" ({said})" if said else ""
 
 
 def _maybe(text: str | None) -> Json:
