@@ -39,12 +39,12 @@ from sifprov.changes import (
 from sifprov.create import create_data
 from sifprov.grow import grow
 from sifprov.identity import Identity, identify
-from sifprov.locate import digest_now
 from sifprov.model.record import INPUT, PROVISIONAL, Record
 from sifprov.model.timestamp import from_ns, to_ns
 from sifprov.placement import CONTAINER, METADATA, Place
 from sifprov.records import read_records
 from sifprov.render.standing import standing_lines
+from sifprov.replay.contents import digest_now
 from sifprov.seal import seal
 from sifprov.sif import open_image
 from sifprov.whereabouts import remember, remembered

@@ -23,7 +23,6 @@ from sifprov.frozen import replace
 from sifprov.groups import by_offset
 from sifprov.identity import describe, identify
 from sifprov.listing import Tree
-from sifprov.locate import digest_now
 from sifprov.model.canonical import record_digest
 from sifprov.model.container import APPLICATION, INPUT, OUTPUT
 from sifprov.model.files import describe as list_files
@@ -31,6 +30,7 @@ from sifprov.model.record import PLUGIN, Record
 from sifprov.model.timestamp import from_ns
 from sifprov.partition import scan_partition
 from sifprov.placement import CONTAINER, Place, append_to
+from sifprov.replay.contents import digest_now
 from sifprov.room import read_stored
 from sifprov.sif import (
     DataType,
