@@ -18,7 +18,7 @@ from tests.real.harness import ROOT, Finished, Runner
 pytestmark = pytest.mark.not_for(user="root")
 
 # Lines of a trail over 200 inputs, and characters of a line.
-MANY, LONG = 60, 2000
+MANY, LONG = 60, 800
 
 
 def sweep(run: Runner, sifprov: str, runs: int, *options: str, **env: str) -> tuple[Finished, Path]:

@@ -77,7 +77,7 @@ def draw(
     large their files are.
     """
     paint = palette or Palette()
-    texts = Texts(graph, paint, sizes)
+    texts = Texts(graph, paint, sizes, collapse=collapse)
     return "\n".join(_Tree(graph, texts, paint, depth, collapse, notes or {}).lines())
 
 

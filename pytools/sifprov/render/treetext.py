@@ -22,6 +22,7 @@ from sifprov.model.timestamp import to_ns
 from sifprov.render.clock import local_time
 from sifprov.render.colour import Palette
 from sifprov.render.filesizes import FileSizes
+from sifprov.render.longcommand import shortened
 from sifprov.render.standing import mark_lines
 from sifprov.render.words import annotation_lines, fact_lines, verdict_text
 from sifprov.terminal import command, printable
@@ -32,7 +33,15 @@ _SHORTEST_ID = 8
 class Texts:
     """Writes the lines of one graph."""
 
-    def __init__(self, graph: Graph, palette: Palette, sizes: FileSizes | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        palette: Palette,
+        sizes: FileSizes | None = None,
+        *,
+        collapse: bool = False,
+    ) -> None:
+        self._command = shortened if collapse else command
         self._graph = graph
         self._paint = palette
         self._sizes = sizes or FileSizes()
@@ -102,7 +111,7 @@ class Texts:
         """What there is to say of it."""
         record, run, foreign = activity.record, activity.run, activity.foreign
         if record and run:
-            yield "$ " + command(run.argv or run.command)
+            yield "$ " + self._command(run.argv or run.command)
             if record.replays:
                 showed = next((w.verdict for w in reversed(activity.words) if w.verdict), None)
                 told = f": {verdict_text(showed)}" if showed else ""
