@@ -93,6 +93,7 @@ def choose(
     lists: Lists,
     *,
     from_origin: bool = False,
+    began: str | None = None,
 ) -> Start | None:
     """What the shelf says an output starts with, by its name; else nothing but an empty one is at
     hand."""

@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,8 +29,10 @@ from sifprov.listing import Tree
 from sifprov.manifests import manifest_reader
 from sifprov.model.container import OUTPUT, Container
 from sifprov.model.record import Record
+from sifprov.model.timestamp import from_ns
 from sifprov.replay import fill, origin, start
 from sifprov.replay.find import Finder
+from sifprov.replay.older import unchanged_since
 from sifprov.replay.steps import Continued, Copied, Fresh, Kept, Refilled, Room, Start, Target
 from sifprov.seal import seal
 from sifprov.sif import FsType, Partition, open_image
@@ -326,6 +329,35 @@ def test_the_room_follows_from_what_was_recorded(past: Past) -> None:
     chosen = start.choose(lost, None, finder, lambda about: lists(about).manifest)
     assert chosen == Fresh(None, Room(256 << 20, 16384))
     assert start.choose(lost, None, finder, lambda about: None) == Fresh(None, Room())
+
+
+def test_what_no_record_tells_and_was_there_before_the_run(tmp_path: Path) -> None:
+    past = Past(make_site(tmp_path, files=1).folder)
+    past.out.unlink()
+    create_data(str(past.out), mount="/Outputs", free=1 << 20)
+    change(past.out, "cd /Outputs", "mkdir sub")
+    before = time.time_ns() - 3600 * 10**9
+    for name in ("sub/by-hand", "settings", "sub/of-the-run"):
+        (tmp_path / "scratch").write_text(name)
+        folder, _, last = f"/Outputs/{name}".rpartition("/")
+        change(past.out, f"cd {folder}", f"write {tmp_path / 'scratch'} {last}")
+        if name != "sub/of-the-run":
+            change(past.out, f"cd {folder}", f"set_inode_field {last} ctime @{before // 10**9}")
+    past.run()
+    finder = Finder(str(past.out), environ={"HOME": "/"})
+    for began, kept in ((before - 10**10, []), (before + 10**12, ["settings", "sub/by-hand"])):
+        chosen = start.choose(past.entry(), None, finder, lambda about: None, began=from_ns(began))
+        if not kept:
+            assert chosen == Fresh(str(past.out))
+            continue
+        assert isinstance(chosen, Kept) and chosen.untold
+        new = past.build(chosen)
+        paths = [e.path.decode().removeprefix("Outputs/") for e in tree_of(new).entries]
+        assert paths == ["Outputs", "settings", "sub", "sub/by-hand"]
+    # A squashfs tells no such times.
+    seal(str(past.out), str(tmp_path / "sealed.sif"))
+    assert unchanged_since(str(tmp_path / "sealed.sif"), 2**62) == set()
+    assert unchanged_since(str(past.app), 2**62) == unchanged_since("/nothing", 2**62) == set()
 
 
 def test_odd_files_are_kept_as_they_are(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from sifprov.replay.steps import (
     Continued,
     Copied,
     Found,
+    Kept,
     Made,
     Start,
     Step,
@@ -161,7 +162,20 @@ class Gather:
             self._problems.refuse(*unknown)
             return None
         if before is None or before.origin or not self._from_origin:
-            start = choose(it, before, self._finder, self._lists, from_origin=self._from_origin)
+            run = written.record.run
+            start = choose(
+                it,
+                before,
+                self._finder,
+                self._lists,
+                from_origin=self._from_origin,
+                began=run.started if run else None,
+            )
+            if isinstance(start, Kept) and start.untold:
+                self.notes.append(
+                    f"{it.name} held files before the run that no record tells; the replay begins "
+                    "with those that nobody changed since"
+                )
             if start:
                 return start
         if before and before.run and written.before_state:

@@ -10,14 +10,16 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 
 from sifprov.frozen import replace
-from sifprov.listing import Entry
+from sifprov.listing import Entry, Tree
 from sifprov.manifests import stated
 from sifprov.model.container import OUTPUT, Container
 from sifprov.model.manifest import Manifest
 from sifprov.model.record import Origin, Record
+from sifprov.model.timestamp import to_ns
 from sifprov.replay import fill
 from sifprov.replay.find import Finder
 from sifprov.replay.layout import mounts
+from sifprov.replay.older import unchanged_since
 from sifprov.replay.origin import mount_of
 from sifprov.replay.steps import (
     Continued,
@@ -43,16 +45,19 @@ def choose(
     lists: Lists,
     *,
     from_origin: bool = False,
+    began: str | None = None,
 ) -> Start | None:
     """Returns what the output `container` of a recorded run is to start with.
 
-    `previous` is the record (of a run or an origin) that tells what it held then, None for an empty
-    one; `lists` returns the files that a record tells. None: that content is nowhere at hand; then
-    the run of `previous` must be replayed first (Continued), where it has one.
+    `previous` is the record (of a run or an origin) that tells what it held then, None where it
+    carried none: then it is taken for empty, but for what was in it, unchanged to this day, when
+    the run `began`. `lists` returns the files that a record tells. None: that content is nowhere at
+    hand; then the run of `previous` must be replayed first (Continued), where it has one.
     """
     like, room = finder.layout_of(container), _room(lists(container))
     if previous is None:
-        return Fresh(like, room)
+        older = _older(finder, like, began) if like and began else None
+        return Kept(like, older, room, untold=True) if like and older else Fresh(like, room)
     about = stated(previous)
     if about is None or about.digest is None:
         return None
@@ -115,6 +120,18 @@ def _kept(
     if now is None or not set(before.entries) <= set(now.entries):
         return None
     return Kept(like, before.tree, room)
+
+
+def _older(finder: Finder, like: str, began: str) -> Tree | None:
+    """The files that nobody changed since before a run, where there are any; the folders that they
+    stand in belong to them."""
+    paths = unchanged_since(like, to_ns(began))
+    tree = finder.tree_of(like) if paths else None
+    if tree is None:
+        return None
+    paths |= {p[:n] for p in paths for n in range(len(p)) if p[n : n + 1] == b"/"}
+    entries = tuple(e for e in tree.entries if e.path in paths)
+    return Tree(entries, tree.changed_ns) if _can_be_copied(entries) else None
 
 
 def _can_be_copied(entries: Iterable[Entry]) -> bool:

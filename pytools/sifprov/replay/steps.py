@@ -73,11 +73,13 @@ class Fresh:
 @dataclass(frozen=True)
 class Kept:
     """The content of an earlier state, all of whose files still stand unchanged in the container at
-    `path`; `tree` lists them. The layout is that container's."""
+    `path`; `tree` lists them. The layout is that container's. `untold`: no record tells that state;
+    it is what stands there since before the run, by the times of change."""
 
     path: str
     tree: Tree
     room: Room = Room()
+    untold: bool = False
 
 
 @dataclass(frozen=True)
