@@ -6,6 +6,7 @@ calling user's variant runs; the other is skipped and says so.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import pwd
@@ -33,11 +34,23 @@ LACKS_CAPABILITY = "Requesting capability set"
 # which takes ten minutes more.
 EVERYWHERE = os.environ.get("SIFPROV_EXACTLY") == "all"
 LONG_TABLES = ("test_options.py", "test_containers.py")
-# In these nothing depends on rights: an ordinary user stands for both.
+# In these nothing depends on rights, or (the wrapper) exactly/ holds root's runs against the bare
+# ones: an ordinary user stands for both.
 ONE_USER = (
-    "test_digest_cache.py", "test_file_lists.py", "test_image_src.py", "test_lineage.py",
-    "test_outside.py", "test_placement.py", "test_rerun.py", "test_sign.py", "test_verify.py",
-    "test_wrapper_short.py",
+    "test_digest_cache.py", "test_file_lists.py", "test_grow.py", "test_image_src.py",
+    "test_lineage.py", "test_log.py", "test_outside.py", "test_placement.py", "test_prototype.py",
+    "test_prov.py", "test_rerun.py", "test_rerun_verdict.py", "test_sign.py", "test_trail_way.py",
+    "test_verify.py", "test_wrapper.py", "test_wrapper_short.py", "test_wrapper_signals.py",
+)  # fmt: skip
+
+
+# What is about rights, on either runtime.
+WANTS_ROOT = ("test_doctor.py", "test_plugin_admin.py")
+# Rows of `make test`. The agreement runs no container, and has time there.
+ON_APPTAINER = ("test_apptainer.py", "test_sif_agreement.py")
+APART = (
+    "test_doctor.py", "test_plugin_admin.py", "test_plugin_states.py", "test_same_record.py",
+    "test_spool.py", "test_wrapper.py", "test_wrapper_short.py", "test_wrapper_signals.py",
 )  # fmt: skip
 
 
@@ -50,31 +63,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.real)
-            if lane := _lane(item):
-                item.add_marker(lane)
+            if row := _row(item):
+                item.add_marker(row)
 
 
-def _lane(item: pytest.Item) -> str | None:
-    """The mark of a test that can run beside others, or must not (`make test`)."""
+def _row(item: pytest.Item) -> str | None:
+    """The mark of a test's row: `make test` runs three beside each other, about as long."""
     params = item.callspec.params if hasattr(item, "callspec") else {}
-    if item.path.name == "test_sif_agreement.py":
-        return "apptainer"  # it runs no container, and has time there
     words = {w for value in params.values() if isinstance(value, str) for w in value.split("-")}
-    if "apptainer" not in words or item.get_closest_marker("alone"):
-        return None
-    # Root has one home, with one spool and one digest cache.
-    return "alone" if "root" in words else "apptainer"
+    if "apptainer" in words or item.path.name in ON_APPTAINER:
+        return "apptainer"
+    return "apart" if item.path.parent.name == "exactly" or item.path.name in APART else None
 
 
 def _is_senseless(item: pytest.Item) -> bool:
     """Whether a mark `not_for` names this combination of parameters, or a `case` is for others."""
     params = item.callspec.params if hasattr(item, "callspec") else {}
-    for mark in item.iter_markers("not_for"):
-        if all(params.get(name) == value for name, value in mark.kwargs.items()):
-            return True
+    marks = [mark.kwargs for mark in item.iter_markers("not_for")]
+    if any(all(params.get(name) == value for name, value in mark.items()) for mark in marks):
+        return True
     covered = "apptainer" in params.values() or item.path.name in ONE_USER
-    as_root = params.get("user") == "root" and covered
-    if as_root and not EVERYWHERE and not item.get_closest_marker("alone"):
+    wants_root = {"user": "user"} in marks or item.path.name in WANTS_ROOT
+    if params.get("user") == "root" and covered and not wants_root and not EVERYWHERE:
         return True
     case = params.get("case")
     if not isinstance(case, Case):
@@ -236,11 +246,14 @@ def compiled_plugin(runtime: str) -> str:
     runtime's program make. Wants root."""
     if runtime not in _compiled:
         path = Path(tool("cache-dir")) / f"plugin-{_sources(runtime)}.sif"
-        if not path.exists():
-            half = path.with_suffix(f".{os.getpid()}")
-            done = _admin([_SIFPROV, "plugin", "compile", "-o", str(half)], runtime)
-            assert done.returncode == 0, done.stdout + done.stderr
-            half.rename(path)
+        # Tests that run beside these want it too.
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                half = path.with_suffix(f".{os.getpid()}")
+                done = _admin([_SIFPROV, "plugin", "compile", "-o", str(half)], runtime)
+                assert done.returncode == 0, done.stdout + done.stderr
+                half.rename(path)
         _compiled[runtime] = path
     return str(_compiled[runtime])
 

@@ -156,13 +156,22 @@ def leads_session(pid: int) -> bool:
 
 
 def image_drivers() -> set[int]:
-    """The FUSE drivers that mount images; a killed runtime leaves them behind."""
+    """The FUSE drivers that mount images; a killed runtime leaves them behind. Those of tests on
+    another machine (tools/own-machine) are left out."""
     found = set()
+    here = _machine(Path("/proc/self"))
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if (folder / "comm").read_text().startswith(("fuse2fs", "squashfuse")):
+            name = (folder / "comm").read_text()
+            if name.startswith(("fuse2fs", "squashfuse")) and _machine(folder) == here:
                 found.add(int(folder.name))
     return found
+
+
+def _machine(process: Path) -> set[str]:
+    """The devices of the file systems that tools/own-machine mounted where a process is."""
+    lines = (process / "mountinfo").read_text(errors="replace").splitlines()
+    return {line.split()[2] for line in lines if " - tmpfs sifprov " in line}
 
 
 @dataclass(frozen=True)

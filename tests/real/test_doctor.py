@@ -17,9 +17,6 @@ from sifprov.runtime.find import identify
 from tests.real.harness import Finished
 from tests.real.job import COPY, Job
 
-# It uses, or looks at, every runtime of the machine.
-pytestmark = pytest.mark.alone
-
 
 def doctor(job: Job, code: int = 0) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """What it says of the job's runtime: the verdict, and each check by its name."""

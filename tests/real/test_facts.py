@@ -161,7 +161,7 @@ def test_the_helper_shows_no_secret_in_the_process_table(either: Job) -> None:
     argv = [job.runtime, "exec", *job.flags, *SECRET_OPTIONS]
     for bind in BINDS:
         argv += ["-B", bind]
-    argv += [job.app, "sh", "-c", f"{COPY}; sleep 2", "x", *SECRET_ARGS]
+    argv += [job.app, "sh", "-c", f"{COPY}; sleep 1", "x", *SECRET_ARGS]
     seen: list[bytes] = []
     script = [*(f"{n}={v}" for n, v in env.items()), *argv]
     watcher = subprocess.Popen(
@@ -264,7 +264,7 @@ def test_the_containers_own_control_group(job: Job) -> None:
     conf = job.path("own.conf")
     text = plain.read_text().replace("systemd cgroups = yes", "systemd cgroups = no")
     conf.write_text(text)
-    fill = "head -c 40000000 /dev/zero | tail -c 30000000 | wc -c > /Outputs/n"
+    fill = "dd if=/dev/zero bs=30000000 count=1 | wc -c > /Outputs/n"
     for limit, has in (["--memory", "200M"], True), ([], False):
         argv = [job.runtime, "-c", str(conf), "exec", *job.flags, *limit, "-B", BINDS[1], job.app]
         job.run([*argv, "sh", "-c", fill], timeout=60).expect()

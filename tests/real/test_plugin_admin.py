@@ -19,8 +19,7 @@ from tests.real.conftest import compiled_plugin, tool
 from tests.real.harness import SYSTEM_PATH, as_user
 from tests.real.pluginsite import SIFPROV, Site, borrowed_site, root
 
-# Every command that looks at all runtimes sees what these do to one.
-pytestmark = [pytest.mark.timeout(600), pytest.mark.alone]
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module", params=["singularity", "apptainer"])

@@ -14,8 +14,7 @@ from sifprov.pluginadmin.payload import find_go, go_environment, plugin_source
 from tests.real.harness import ROOT
 from tests.real.pluginsite import SIFPROV, WATCHER, Site, borrowed_site, root
 
-# Every command that looks at all runtimes sees what these do to one.
-pytestmark = [pytest.mark.timeout(600), pytest.mark.alone]
+pytestmark = pytest.mark.timeout(600)
 RIVAL = """\
 package main
 

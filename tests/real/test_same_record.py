@@ -18,9 +18,6 @@ from tests.real.conftest import LACKS_CAPABILITY, installed_plugin, tool
 from tests.real.harness import Runner
 from tests.real.job import BINDS, INPUT_TEXT, Job
 
-# It uses, or looks at, every runtime of the machine.
-pytestmark = pytest.mark.alone
-
 USERS = ("root", "user")
 RUNTIMES = ("singularity", "apptainer")
 BY = ("plugin", "wrapper")

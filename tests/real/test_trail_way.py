@@ -4,6 +4,7 @@ script does it all again."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ def way(either: Job) -> Job:
     return either
 
 
+def source(job: Job, name: str) -> str:
+    """The folder that a container was made from."""
+    return str(job.records(name)[0]["origin"]["source"])
+
+
 def trail(job: Job, *arguments: str, cwd: Path | None = None) -> dict[str, Any]:
     done = job.cli("trail", "--json", *arguments, cwd=cwd).expect()
     found: dict[str, Any] = json.loads(done.stdout)
@@ -48,13 +54,15 @@ def test_the_way_travels_with_the_last_container(way: Job) -> None:
     assert (standing["input.sif"], standing["output.sif"]) == ("embedded", "embedded")
     assert (standing["result.sif"], found["missing"]) == ("found", [])
     picture = way.cli("trail", "result.sif", cwd=alone).expect().stdout
-    assert f"from {way.path('data')}" in picture
+    assert f"from {source(way, 'away/input.sif')}" in picture
     assert picture.count("not found here") == 3
     # Somebody's other containers of these names and places are no ancestors.
-    way.make("4M")
-    again = trail(way, "result.sif", "--search", str(way.path(".")), cwd=alone)["graph"]
+    way.run(["mkdir", "other"]).expect()
+    replace(way, run=replace(way.run, folder=way.path("other"))).make("4M")
+    again = trail(way, "result.sif", "--search", str(way.path("other")), cwd=alone)["graph"]
     assert [e["standing"] for e in again["entities"]] == [e["standing"] for e in graph["entities"]]
-    there = trail(way, "result.sif", "--search", str(way.path("away")), cwd=alone)["graph"]
+    # They are looked for below a folder, too.
+    there = trail(way, "result.sif", "--search", str(way.path(".")), cwd=alone)["graph"]
     assert {e["standing"] for e in there["entities"] if e["kind"] == "data"} == {"found"}
 
 
@@ -104,6 +112,7 @@ def test_the_script_does_it_all_again(way: Job) -> None:
 
 
 def test_the_script_says_what_is_missing(way: Job) -> None:
+    made_from = source(way, "input.sif")
     way.run(["rm", "input.sif"]).expect()
     folder = way.path("again")
     way.run(["mkdir", folder]).expect()
@@ -113,7 +122,7 @@ def test_the_script_says_what_is_missing(way: Job) -> None:
     done = way.run(["sh", way.path("again.sh")], cwd=folder, env=env, timeout=60)
     assert done.code == 3
     assert "missing: input.sif" in done.stderr
-    assert f"sifprov data create input.sif --from {way.path('data')} --mount /Inputs" in text
+    assert f"sifprov data create input.sif --from {made_from} --mount /Inputs" in text
     # As it says: made again from the folder, it goes on.
     way.cli("data", "create", str(folder / "input.sif"), "--from", "data", "--mount", "/Inputs")
     way.run(["sh", way.path("again.sh")], cwd=folder, env=env, timeout=240).expect()

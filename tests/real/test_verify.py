@@ -107,10 +107,13 @@ def test_a_byte_that_was_altered_from_outside(ran: WrapJob) -> None:
 
 def test_while_a_run_writes(ran: WrapJob) -> None:
     """The content cannot be read then, and verify says so."""
-    run = threading.Thread(target=ran.shell, args=("echo x > /Outputs/x; sleep 6",))
+    here = str(ran.run.folder)
+    script = "echo x > /Outputs/x; while [ ! -e go ]; do sleep 0.1; done"
+    options = ("-B", here, "--pwd", here)
+    run = threading.Thread(target=ran.exec, args=("sh", "-c", script), kwargs={"options": options})
     run.start()
     try:
-        end = time.monotonic() + 5
+        end = time.monotonic() + 30
         while time.monotonic() < end:
             report = verify(ran)
             if report["verdict"] == "incomplete":
@@ -118,6 +121,7 @@ def test_while_a_run_writes(ran: WrapJob) -> None:
         assert list(problems(report)) == ["content"]
         assert "not read: " in problems(report)["content"]
     finally:
+        ran.path("go").touch()
         run.join(30)
     assert verify(ran)["verdict"] == "good"
 

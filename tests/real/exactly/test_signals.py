@@ -101,7 +101,16 @@ CASES = (
     Case("group-INT", SLEEPER, code=-signal.SIGINT, during=to_group(signal.SIGINT)),
     Case("group-TERM", SLEEPER, code=-signal.SIGTERM, during=to_group(signal.SIGTERM)),
     Case("group-trap", ONE_TRAP, code=44, during=to_group(signal.SIGINT, trapped=True)),
-    Case("job-trap", ONE_TRAP, code=44, line=JOB, stdin=b"\n", during=begun),
+    # The shell tells of the `sleep` that the signal ended, where there was one just then.
+    Case(
+        "job-trap",
+        ONE_TRAP,
+        code=44,
+        line=JOB,
+        stdin=b"\n",
+        during=begun,
+        scrub=((b"Terminated\n", b""),),
+    ),
     Case("pid-trap", ONE_TRAP, code=44, during=to_pid(signal.SIGTERM, trapped=True)),
     Case("handled", TRAPS, code=43, during=one_by_one),
     Case("stop", SLEEPER, code=-signal.SIGTERM, during=stop_and_go),
