@@ -308,8 +308,8 @@ def test_steps_are_compared_by_their_digests(tmp_path: Path) -> None:
     replay = replace(before, plan=plan, outcome=outcome).judge()
     assert [word.word for word in replay.judgement.verdict.steps] == found
     text = shown(replay)
-    assert text[0].endswith("0.50 s  differs")
-    assert text[1].endswith("not recorded, so not compared")
+    assert text[0] == "  differs               run a, 0.50 s: out.sif"
+    assert text[1] == "  not recorded          run b, 0.50 s: out.sif"
     assert problems("sifprov.rerun/1", json.loads(json.dumps(to_json(replay, ())))) == []
 
 

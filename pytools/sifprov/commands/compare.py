@@ -16,7 +16,7 @@ from sifprov.content import Entry
 from sifprov.errors import Exit, SifprovError
 from sifprov.filediff import in_words
 from sifprov.model.canonical import Json, text_to_json
-from sifprov.render.difference import difference_to_json
+from sifprov.render.difference import details, difference_to_json
 from sifprov.terminal import counted, printable, size
 
 SCHEMA = "sifprov.compare/1"
@@ -136,16 +136,9 @@ def _more(row: FileComparison) -> Iterator[str]:
         yield "the targets differ"
     if difference is None:
         return
-    if difference.text:
-        yield from map(printable, difference.text.diff)
-        if difference.text.cut:
-            yield "…"
-    else:
+    if not difference.text:
         yield in_words(difference)
-    worst = difference.numbers.worst if difference.numbers else None
-    if worst:
-        column = f"column {printable(worst.column)}" if worst.column else ""
-        yield f"most at line {worst.line}, {column}: {worst.first} → {worst.second}"
+    yield from details(difference)
 
 
 def _to_json(found: Comparison, tolerance: Decimal | None) -> Json:

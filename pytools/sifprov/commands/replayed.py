@@ -9,7 +9,7 @@ from sifprov.comparison import FileComparison
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.model.verdict import ALIKE, FILE_WORDS, SAME, UNKNOWN
 from sifprov.render.colour import Palette
-from sifprov.render.difference import difference_to_json
+from sifprov.render.difference import details, difference_to_json
 from sifprov.render.words import FILE_WORDS as TEXTS
 from sifprov.replay.document import change_to_json
 from sifprov.replay.job import Replayed
@@ -64,12 +64,21 @@ class Shown:
         plan, outcome = self._done.plan, self._done.outcome
         if len(plan.steps) == 1:
             return
-        words = list(step_words(plan, outcome))
-        for step, done, word in zip(plan.steps, outcome.done, words, strict=True):
+        same = 0
+        for step, done, found in zip(
+            plan.steps, outcome.done, step_words(plan, outcome), strict=True
+        ):
+            word = found.word
+            if word == SAME and len(plan.steps) > _FEW_FILES and not self._verbose:
+                same += 1
+                continue
             names = ", ".join(printable(t.container.name) for t in step.outputs)
             took = "done before" if done.again else f"{done.seconds:.2f} s"
-            text = "not recorded, so not compared" if word.word == UNKNOWN else word.word
-            yield f"run {step.key[:8]}  {names}  {took}  {self._coloured(word.word, text)}"
+            text = "not recorded" if word == UNKNOWN else word
+            shown = f"{self._coloured(word, text)}{' ' * (_WORD - len(text))}"
+            yield f"  {shown}  run {printable(step.key[:8])}, {took}: {names}"
+        if same:
+            yield f"  {same:,} more runs came out the same (-v lists them)"
 
     def _files(self) -> Iterator[str]:
         rows = self._done.judgement.files.files
@@ -83,11 +92,10 @@ class Shown:
         looked = 0
         for row, name in zip(shown, names, strict=True):
             yield from self._row(row, name, width)
-            if row.difference and row.difference.text and looked < _LOOKED_INTO:
+            more = list(details(row.difference)) if row.difference else []
+            if more and looked < _LOOKED_INTO:
                 looked += 1
-                yield from (f"      {printable(line)}" for line in row.difference.text.diff)
-                if row.difference.text.cut:
-                    yield "      …"
+                yield from (f"      {line}" for line in more)
         if same:
             yield f"  {len(same):,} more are the same (-v lists them)"
 

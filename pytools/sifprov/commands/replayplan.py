@@ -16,6 +16,7 @@ from sifprov.replay.steps import (
     GIVEN,
     RECORDED_PATH,
     SEARCHED,
+    Continued,
     Found,
     Made,
     Plan,
@@ -46,8 +47,8 @@ _FEW = 12
 
 
 class PlanTree:
-    """Draws a plan whose states get the names `files`. `whole`: however many steps there are;
-    `commands`: with the command line of each."""
+    """Draws a plan whose states get the names `files`; those on the way stay with `keep` alone.
+    `whole`: however many steps there are; `commands`: with the command line of each."""
 
     def __init__(
         self,
@@ -55,10 +56,12 @@ class PlanTree:
         files: Mapping[str, str],
         paint: Palette,
         *,
+        keep: bool = False,
         whole: bool = False,
         commands: bool = False,
     ) -> None:
         self._plan, self._files, self._paint = plan, files, paint
+        self._keep = keep
         self._whole = whole or len(plan.steps) <= _FEW
         self._commands = commands
         self._maker = {t.state: n for n, s in enumerate(plan.steps, 1) for t in s.outputs}
@@ -121,6 +124,9 @@ class PlanTree:
         it = target.container
         name = self._paint.strong(printable(it.name))
         yield f"output {name}" + (f" at {printable(it.mount)}" if it.mount else "")
-        kind, source = start_of(target.start, self._files)
+        start, stays = target.start, self._keep or target.state == self._plan.wanted
+        kind, source = start_of(start, self._files)
+        if isinstance(start, Continued):
+            source = f"what step {self._maker[start.state]} makes of it"
         begins = f"{_STARTS[kind]} {source}" if source else _STARTS[kind]
-        yield printable(f"{self._files[target.state]}, {begins}")
+        yield printable(f"{self._files[target.state] if stays else 'on the way'}, {begins}")

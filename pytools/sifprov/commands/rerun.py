@@ -122,7 +122,7 @@ def command(
       sifprov rerun output.sif --tolerance 1e-9 --json | jq -r .verdict
     """
     limit = parse_tolerance(tolerance)
-    terminal = _Terminal(quiet=quiet, verbose=verbose)
+    terminal = _Terminal(keep=keep, quiet=quiet, verbose=verbose)
     with steps() as step:
 
         def on_step(text: str) -> None:
@@ -167,14 +167,15 @@ def _print_json(document: object) -> None:
 class _Terminal:
     """What is told before and while a plan is carried out, on standard error."""
 
-    def __init__(self, *, quiet: bool, verbose: bool) -> None:
-        self._quiet, self._verbose = quiet, verbose
+    def __init__(self, *, keep: bool, quiet: bool, verbose: bool) -> None:
+        self._keep, self._quiet, self._verbose = keep, quiet, verbose
 
     def plan(self, planned: Plan, files: dict[str, str]) -> None:
         """Prints a plan that is not carried out."""
         self.notes(planned.notes)
         paint = Palette(sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
-        for line in PlanTree(planned, files, paint, whole=True, commands=True).lines():
+        tree = PlanTree(planned, files, paint, keep=self._keep, whole=True, commands=True)
+        for line in tree.lines():
             click.echo(line, color=True)
 
     def announce(self, planned: Plan, into: str | None) -> None:
@@ -184,7 +185,8 @@ class _Terminal:
             return
         files = paths(planned, into or next_name(planned.original))
         paint = Palette(sys.stderr.isatty() and not os.environ.get("NO_COLOR"))
-        for line in PlanTree(planned, files, paint, whole=self._verbose).lines():
+        tree = PlanTree(planned, files, paint, keep=self._keep, whole=self._verbose)
+        for line in tree.lines():
             click.echo(line, err=True, color=True)
 
     def notes(self, notes: tuple[str, ...]) -> None:

@@ -1,9 +1,24 @@
-"""How two files differ, as JSON (`sif_layouts/schemas/compare.schema.json`)."""
+"""How two files differ: in lines, and as JSON (`sif_layouts/schemas/compare.schema.json`)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sifprov.filediff import Difference
 from sifprov.model.canonical import Json, text_to_json
+from sifprov.terminal import printable
+
+
+def details(found: Difference) -> Iterator[str]:
+    """Yields what the two files say where they differ: lines of text, or the worst number."""
+    if found.text:
+        yield from map(printable, found.text.diff)
+        if found.text.cut:
+            yield "…"
+    worst = found.numbers.worst if found.numbers else None
+    if worst:
+        column = f"column {printable(worst.column)}" if worst.column else ""
+        yield f"most at line {worst.line}, {column}: {worst.first} → {worst.second}"
 
 
 def difference_to_json(found: Difference) -> Json:
