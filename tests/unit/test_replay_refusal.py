@@ -117,6 +117,12 @@ def test_refused(name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_force_makes_up_no_content() -> None:
+    change, text, _ = REFUSED["an earlier record that is missing"]
+    with pytest.raises(MissingError, match=text):
+        planned(one_run(change), force=True)
+
+
 def test_the_same_in_an_ancestor() -> None:
     """It matters only when that is replayed."""
     s = Sample()

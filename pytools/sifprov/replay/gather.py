@@ -222,9 +222,7 @@ class Gather:
         try:
             found = self._finder.find(it, role=role)
         except MissingError as error:
-            self._problems.miss(
-                it, str(error), rebuilt=rebuilt and not self._from_origin, untracked=untracked
-            )
+            self._problems.miss(it, str(error), rebuilt=rebuilt, untracked=untracked)
             return None
         if found.changed and not self._force:
             self._problems.changed(found.changed)

@@ -8,13 +8,14 @@ import stat
 from sifprov.errors import MissingError
 from sifprov.model.record import Run
 from sifprov.replay.translate import family
-from sifprov.runtime.find import ENVIRONMENT, Runtime, find_runtime
+from sifprov.runtime.find import ENVIRONMENT, Runtime, identify_once
+from sifprov.runtime.program import find_program
 
 _NAMES = ("singularity", "apptainer")
 
 
 class Runtimes:
-    """The runtimes of one replay; each program is asked for its version once."""
+    """The runtimes of one replay; each program is asked for its version once, and remembered."""
 
     def __init__(self, choice: str | None = None) -> None:
         self._choice = choice
@@ -34,7 +35,7 @@ class Runtimes:
 
     def _find(self, program: str | None) -> Runtime:
         if program not in self._known:
-            self._known[program] = find_runtime(program)
+            self._known[program] = identify_once(find_program(program))
         return self._known[program]
 
 
