@@ -49,7 +49,7 @@ class Shown:
                 yield self._paint.odd(printable(text))
         if judgement.earlier:
             yield "compared with what the replayed record tells of its files"
-        yield f"the replay is in {printable(self._done.into)}"
+        yield f"the replay is in {printable(_near(self._done.into))}"
         yield self.verdict()
 
     def verdict(self) -> str:
@@ -120,6 +120,12 @@ class Shown:
             yield "  {}: {} → {}".format(*texts)
         if len(changes) > most:
             yield f"  … {len(changes) - most} more (-v lists them)"
+
+
+def _near(path: str) -> str:
+    """A path as one would type it here."""
+    near = os.path.relpath(path)
+    return path if near.startswith(os.pardir) else near
 
 
 def _platform(done: Replayed) -> tuple[Change, ...]:
