@@ -12,6 +12,8 @@ import tempfile
 from pyext2fs._run import Ext2fsError, device, fake_time, opened, run
 from pyext2fs.superblock import Superblock, read_superblock
 
+_PIECE = 4096
+
 
 def resize(
     path: str | bytes | os.PathLike[str],
@@ -52,9 +54,13 @@ def shrink_inside(
         scratch.flush()
         after = resize(device(scratch.fileno()), blocks, timestamp=timestamp)
         small = _read(scratch.fileno(), after.size, 0)
-        if os.pwrite(fd, small, offset) != len(small):
-            raise Ext2fsError(f"{os.fsdecode(path)}: short write")
+        # What is zero, as the journal is, takes no room.
+        os.ftruncate(fd, offset)
         os.ftruncate(fd, offset + after.size)
+        for at in range(0, after.size, _PIECE):
+            piece = small[at : at + _PIECE]
+            if any(piece) and os.pwrite(fd, piece, offset + at) != len(piece):
+                raise Ext2fsError(f"{os.fsdecode(path)}: short write")
     return after
 
 

@@ -15,11 +15,13 @@ from pyext2fs.sizing import Sizing, estimate, size_for
 from sifprov.fsbuild import Content
 from sifprov.fsbuild.watch import watched
 from sifprov.sif.format import PAGE, align
+from sifprov.sparse import release
 
-# Small blocks keep small containers small. From some size on they cost more time than they save
-# room: making a file system of 1 GB takes 1.5 times as long as with large ones.
+# Small blocks keep small containers small. Writing a file into them takes the processor three times
+# as long, though: from some size on it is large ones, unless many small files would then take more
+# room; and from a further size on always.
 SMALL, LARGE = 1024, 4096
-_LARGE_FROM = 256 * 1024**2
+_LARGE_FROM, _ALWAYS_LARGE_FROM = 64 * 1024**2, 256 * 1024**2
 # One inode for each 16 KiB of free space, as mke2fs does by default.
 _BYTES_PER_INODE = 16 * 1024
 _SPARE_INODES = 16
@@ -47,23 +49,35 @@ def build_ext3(path: str, offset: int, content: Content, on_step: Callable[[str]
             os.truncate(path, offset)
             size, inodes = size + size // 4, inodes + inodes // 4
     wanted = align(max(size_for(sizing, content.free, shrunk=True), content.least), PAGE)
-    return _shrink(path, offset, size, wanted, block, content.timestamp)
+    size = _shrink(path, offset, size, wanted, block, content.timestamp)
+    # The journal is zero until it is used, but mke2fs has reserved its place on the disk.
+    with open(path, "r+b", buffering=0) as file:
+        release(file.fileno(), offset, size)
+    return size
 
 
 def _measure(content: Content) -> tuple[Sizing, int]:
-    """Returns what the content needs, with the inodes of what runs will write, and the block
-    size."""
+    """Returns what the content needs, and the block size."""
+    small = _sizing(content, content.block_size or SMALL)
+    size = max(size_for(small, content.free), content.least)
+    if content.block_size or size < _LARGE_FROM:
+        return small, small.block_size
+    large = _sizing(content, LARGE)
+    dear = size_for(large, content.free) > size + size // 8
+    if dear and size < _ALWAYS_LARGE_FROM:
+        return small, SMALL
+    return large, LARGE
+
+
+def _sizing(content: Content, block: int) -> Sizing:
+    """What the content needs in blocks of this size, with the inodes of what runs will write."""
     levels = len(content.folders)
-    for block in (content.block_size,) if content.block_size else (SMALL, LARGE):
-        if content.source is None:
-            sizing = Sizing(2 * levels + 2, levels + 1, block)
-        else:
-            sizing = estimate(content.source, levels=levels, block_size=block)
-        inodes = sizing.inodes + _SPARE_INODES + content.free // _BYTES_PER_INODE
-        sizing = sizing._replace(inodes=max(inodes, content.inodes))
-        if max(size_for(sizing, content.free), content.least) < _LARGE_FROM:
-            break
-    return sizing, block
+    if content.source is None:
+        sizing = Sizing(2 * levels + 2, levels + 1, block)
+    else:
+        sizing = estimate(content.source, levels=levels, block_size=block)
+    inodes = sizing.inodes + _SPARE_INODES + content.free // _BYTES_PER_INODE
+    return sizing._replace(inodes=max(inodes, content.inodes))
 
 
 def _fill(path: str, offset: int, size: int, inodes: int, block: int, content: Content) -> None:
