@@ -130,14 +130,14 @@ def test_an_application_file_whose_name_looks_like_a_key(
 
 
 WRONG: dict[str, tuple[dict[str, tuple[str, ...]], str, str]] = {
-    "no key": ({"inputs": ("/new.sif",)}, "names no container that is used", "knn-out.sif ("),
-    "another mount point": ({"inputs": ("/Elsewhere=/n",)}, "names no container", "/Inputs: "),
-    "no such name": ({"inputs": ("nosuch.sif=/n",)}, "names no container", "KEY may be"),
+    "no key": ({"inputs": ("/new.sif",)}, "no container that is used", "/Inputs (knn-out.sif, "),
+    "another mount point": ({"inputs": ("/Elsewhere=/n",)}, "names no", "one of: /Inputs ("),
+    "no such name": ({"inputs": ("nosuch.sif=/n",)}, "names no container", "KEY is one of"),
     "no file": ({"inputs": ("data.sif=",)}, "names no container", "KEY=FILE"),
-    "too short": ({"inputs": ("0000000=/n",)}, "names no container", "KEY may be"),
+    "too short": ({"inputs": ("0000000=/n",)}, "names no container", "KEY is one of"),
     "many begin so": ({"inputs": ("00000000=/n",)}, "00000000 is the name of", "by its UUID"),
     "twice": ({"inputs": ("data.sif=/n", "data.sif=/m")}, "data.sif=/n was given", ""),
-    "no application": ({"applications": ("data.sif=/n",)}, "names no container", "plot.sif ("),
+    "no application": ({"applications": ("data.sif=/n",)}, "names no", "is one of: plot.sif ("),
     "no argument": ({"arguments": ("green=blue",)}, "no argument of the command", "1 plot, 2 red"),
     "no sign": ({"arguments": ("red",)}, "no argument of the command is that", "4 a=b"),
     "part of one": ({"arguments": ("re=blue",)}, "no argument of the command is that", ""),

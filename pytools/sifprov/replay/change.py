@@ -52,8 +52,9 @@ class Choice:
 
     def __str__(self) -> str:
         it = self.container
-        uuid = f" ({str(it.uuid)[:_SHORTEST]})" if it.uuid else ""
-        return f"{self.mount}: {it.name}{uuid}" if self.mount else f"{it.name}{uuid}"
+        words = [self.mount, it.name, str(it.uuid)[:_SHORTEST] if it.uuid else None]
+        first, *more = [word for word in words if word] or ["a container without a name"]
+        return f"{first} ({', '.join(more)})" if more else first
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def _add(
         what = "can be read in two ways" if readings else "names no container that is used"
         form = "KEY=FILE" if option == WITH else "[KEY=]FILE"
         raise SifprovError(
-            f"{option} {text}: {what}", hint=f"write {form}; KEY may be of {_listed(known)}"
+            f"{option} {text}: {what}", hint=f"write {form}; KEY is one of: {_listed(known)}"
         )
     ((one, path),) = readings
     if one in found:
