@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit import fakeruntime
-from tests.unit.verified import make_app, tree_of
+from tests.unit.verified import make_app
 
 from sifprov.carrier import read_carrier
 from sifprov.create import create_data
@@ -400,4 +400,3 @@ def test_the_input_is_read_once(site: Site) -> None:
         patched.setattr("sifprov.digestcache.image_digest", counted)
         execute(planned, work, Execution())
     assert read == []
-    assert tree_of(site.path("input.sif"))

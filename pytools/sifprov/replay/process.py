@@ -24,8 +24,19 @@ from sifprov.wrapper.supervise import Ended
 # How often the process table is looked at, in seconds: quickly at first, then ever less.
 _FIRST_LOOK, _LAST_LOOK = 0.02, 1.0
 # A shell, for it starts in a millisecond. Each line that it reads names all groups that run; the
-# end of the input without an empty line before it means that we were killed.
-_GUARD = 'g=; while read -r line; do g=$line; done; [ -z "$g" ] || kill -s KILL -- $g'
+# end of the input without an empty line before it means that we were killed. A runtime that is
+# killed may leave its drivers behind, so it is asked first.
+_GUARD = """
+while read -r line; do g=$line; done
+for p in $g; do kill -s TERM -- "$p"; done
+n=0
+while [ -n "$g" ] && [ $n -lt 100 ]; do
+    sleep 0.1
+    n=$((n + 1)) all=$g g=
+    for p in $all; do kill -s 0 -- "$p" && g="$g $p"; done
+done
+for p in $g; do kill -s KILL -- "$p"; done
+"""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Work:
     def __init__(self, plan: Plan, into: str, held: Claim, *, keep: bool = False) -> None:
         self.plan, self.into, self.folder = plan, os.path.abspath(into), held.folder
         self.fresh = held.fresh
-        self._kept = _free(os.path.splitext(self.into)[0], ".parts", "") if keep else None
+        self._keep, self._kept = keep, _free(os.path.splitext(self.into)[0], ".parts", "")
         self._names = file_names(plan, self.into)
 
     @property
@@ -52,10 +52,11 @@ class Work:
         return self.path(state) + _PART
 
     def name_for_good(self, state: str) -> str:
-        """Returns the path by which the records of the replay name a state: where it will be."""
+        """Returns the path by which the records of the replay name a state: where it will be in the
+        end, if it is kept. Whether it is may be another one's wish than his who made it."""
         if state == self.plan.wanted:
             return self.into
-        return os.path.join(self._kept or self.folder, self._names[state])
+        return os.path.join(self._kept, self._names[state])
 
     def failed_name(self, state: str, among: Sequence[str]) -> str:
         """Returns the free path `NEW.failed.sif`, or one like it, for what a step that failed has
@@ -106,12 +107,12 @@ class Work:
         except OSError as error:
             raise FileError(f"{self.into}: {error.strerror}") from error
         _remove(wanted)
-        if self._kept and len(self._names) > 1:
-            self._keep(self._kept)
+        if self._keep and len(self._names) > 1:
+            self._keep_in(self._kept)
         for state in self._names:
             _remove(self.path(state))
 
-    def _keep(self, folder: str) -> None:
+    def _keep_in(self, folder: str) -> None:
         try:
             os.mkdir(folder)
             for name in self._names.values():
