@@ -12,7 +12,7 @@ from tests.unit.sifs import IN
 
 from sifprov.model.record import RERUN, Record, Replay
 from sifprov.model.verdict import ALIKE, DIFFERS, SAME
-from sifprov.placement import CONTAINER, Place, append_to
+from sifprov.placement import CONTAINER, Place, append_to, named
 from sifprov.verify import Check, verify
 
 OTHER = "sha256:" + "e" * 64
@@ -109,6 +109,22 @@ def test_what_was_replayed_may_be_lost(tmp_path: Path) -> None:
 def _swapped(wanted: tuple[str, Record]) -> tuple[str, Any]:
     digest, record = wanted
     return digest, record.id
+
+
+def test_what_was_replayed_may_stand_in_a_place_of_many(tmp_path: Path) -> None:
+    original, place = make(tmp_path / "out.sif", {"a": b"1"}), str(tmp_path / "all.jsonl")
+    made, digest = append_to(named(place), recorded(original)[1])
+    wanted = digest, made
+    new = make(tmp_path / "new.sif", {"a": b"1"})
+    stored, again = recorded(new, replays=Replay(*_swapped(wanted)))
+    judged = replayed(original, wanted, make(tmp_path / "x.sif", {"a": b"1"}))
+    (result,) = judged.outcome.done[0].outputs
+    moved = replace(result, path=str(new), digest=stored, record=again, tree=tree_of(new))
+    done = replace(judged.outcome.done[0], outputs=(moved,))
+    replace(judged, outcome=replace(judged.outcome, done=(done,)), new=new).judge()
+    assert check_of(new).verdict.value == "missing"
+    (check,) = (c for c in verify(str(new), metadata=place).checks if c.name == "verdict")
+    assert check.verdict.value == "good"
 
 
 def test_what_led_to_the_replayed_run_belongs_there(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from uuid import UUID
 
-from sifprov.carrier import Carrier, elsewhere, embedded_elsewhere, read_carrier
+from sifprov.carrier import Carrier, Elsewhere, elsewhere, embedded_elsewhere, read_carrier
 from sifprov.digestcache import DigestCache
 from sifprov.errors import Exit
 from sifprov.frozen import dataclass
@@ -124,9 +124,7 @@ class _Verification:
         walk.run()
         checks = [*self._own(start, looked), *self._elsewhere(start)]
         checks += [self._content(start, finder), _lineage(start, walk)]
-        own = [record for _, record in start.good]
-        verdicts = check_verdicts(own, walk.records, walk.documents)
-        checks += [verdicts] if verdicts else []
+        checks += _verdicts(start, walk, others)
         several = used(walk.records.values(), finder.find)
         checks += self._ancestors(several, walk, finder.notes)
         if start.kind in (CONTAINER, METADATA) and looked:
@@ -223,6 +221,14 @@ class _Verification:
                 changed=start.changed_after_signing,
                 on_step=self._on_step,
             )
+
+
+def _verdicts(start: Carrier, walk: Walk, others: Elsewhere) -> list[Check]:
+    own = [record for _, record in start.good]
+    # What was replayed is no part of the trail: it may stand beside it in a place of many.
+    beside = {s.digest: s.record for several in others.values() for s in several if s.record}
+    check = check_verdicts(own, {**beside, **walk.records}, walk.documents)
+    return [check] if check else []
 
 
 def _lineage(start: Carrier, walk: Walk) -> Check:
