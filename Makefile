@@ -157,6 +157,11 @@ bench-space: setup ## what a container costs in bytes, and making it in time
 	$(call step,space benchmark)
 	@$(BIN)/python -m tests.bench.bench_space
 
+.PHONY: bench-thesis
+bench-thesis: scenario-apps ## the numbers of the thesis behind this program, measured again: BENCH='--only time --runs 30'
+	$(call step,the thesis's numbers)
+	@$(BIN)/python -m tests.bench.bench_thesis $(BENCH)
+
 .PHONY: docs
 docs: setup ## build the documentation as a site, in build/site
 	$(call step,documentation)

@@ -93,13 +93,17 @@ def tool(*argv: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
+def runtime_flags(runtime: str, app: str) -> tuple[str, ...]:
+    """What the runtime needs here before it runs a container."""
+    argv = [runtime, "exec", app, "true"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    return ("--no-privs",) if LACKS_CAPABILITY in done.stderr else ()
+
+
 def make_site(folder: Path) -> Site:
     """Makes the containers."""
     runtime, app = tool("find-runtime"), tool("build-app", "tests/real/busybox.def")
-    argv = [runtime, "exec", app, "true"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-    flags = ("--no-privs",) if LACKS_CAPABILITY in done.stderr else ()
-    site = Site(runtime, flags, app, folder)
+    site = Site(runtime, runtime_flags(runtime, app), app, folder)
     site.home.mkdir()
     (site.home / ".gitconfig").write_text("[user]\n\tname = bench\n\temail = bench@example.org\n")
     make_input(folder / "input.sif", LARGE)

@@ -133,7 +133,7 @@ def test_what_is_to_be_free_is_free(source: Path, tmp_path: Path, free: int) -> 
 
 @pytest.mark.parametrize(
     ("free", "files", "block"),
-    [(48 * MIB, 0, 1024), (64 * MIB, 0, 4096), (64 * MIB, 9000, 1024), (260 * MIB, 9000, 4096)],
+    [(48 * MIB, 0, 1024), (64 * MIB, 0, 4096), (64 * MIB, 4000, 1024), (260 * MIB, 4000, 4096)],
 )
 def test_blocks_are_large_where_that_costs_little(
     tmp_path: Path, free: int, files: int, block: int
