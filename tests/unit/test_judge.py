@@ -9,7 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tests.unit.graphs import small
 from tests.unit.judged import Contents, Judged, make, recorded, replayed, tree_of
+from tests.unit.replays import planned
 from tests.unit.schemas import problems
 from tests.unit.sifs import IN
 from tests.unit.test_pictures import drawn, saved
@@ -31,9 +33,11 @@ from sifprov.model.verdict import (
 )
 from sifprov.placement import CONTAINER, Place, append_to, read_place
 from sifprov.render.colour import Palette
-from sifprov.replay.job import Replayed, next_name
+from sifprov.replay.claim import claim
+from sifprov.replay.job import Replayed
 from sifprov.replay.judge import step_words
 from sifprov.replay.steps import Change, Done, Step, Target
+from sifprov.replay.work import key_of, next_name, work_folder
 
 FILES: Contents = {"a.txt": b"a\n", "d": None, "sub/b*": b"b"}
 
@@ -330,6 +334,16 @@ def test_what_is_the_same_is_listed_where_it_is_little(tmp_path: Path) -> None:
 
 
 def test_the_next_name_is_one_that_is_free(tmp_path: Path) -> None:
-    assert next_name(str(tmp_path / "o.sif")) == str(tmp_path / "o.rerun-1.sif")
+    plan = replace(planned(small()), original=str(tmp_path / "o.sif"))
+    other = replace(plan, wanted="sha256:" + "0" * 64)
+    assert next_name(plan) == str(tmp_path / "o.rerun-1.sif")
     (tmp_path / "o.rerun-1.sif").symlink_to("nowhere")
-    assert next_name(str(tmp_path / "o.sif")) == str(tmp_path / "o.rerun-2.sif")
+    assert next_name(plan) == str(tmp_path / "o.rerun-2.sif")
+    held = claim(str(tmp_path / ".o.rerun-2.sif.parts"), key_of(other))
+    assert held
+    assert next_name(plan) == str(tmp_path / "o.rerun-3.sif")
+    assert next_name(other) == str(tmp_path / "o.rerun-2.sif")
+    held.release()
+    assert os.listdir(tmp_path / ".o.rerun-2.sif.parts") == ["plan.json"]
+    with work_folder(plan) as work:
+        assert work.into == str(tmp_path / "o.rerun-3.sif")

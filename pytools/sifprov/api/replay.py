@@ -34,9 +34,9 @@ class PlannedReplay:
     @cached_property
     def into(self) -> str:
         """The path of the container that it would make: the first free `OUT.rerun-N.sif`."""
-        from sifprov.replay.job import next_name
+        from sifprov.replay.work import next_name
 
-        return next_name(self.plan.original)
+        return next_name(self.plan)
 
     def commands(self) -> list[tuple[str, ...]]:
         """Returns the command line of each step, as it would be run."""

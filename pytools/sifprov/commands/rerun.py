@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 
 import click
 
@@ -17,10 +18,11 @@ from sifprov.errors import Exit
 from sifprov.render.colour import Palette
 from sifprov.replay.document import paths
 from sifprov.replay.document import to_json as plan_to_json
-from sifprov.replay.job import next_name, replay
+from sifprov.replay.job import replay
 from sifprov.replay.plan import Options, plan
 from sifprov.replay.schedule import Execution
 from sifprov.replay.steps import Plan
+from sifprov.replay.work import next_name
 from sifprov.settings import metadata_place
 from sifprov.terminal import command as command_line
 from sifprov.terminal import printable
@@ -135,19 +137,21 @@ def command(
         )  # fmt: skip
         planned = plan(container, options)
     if dry_run:
-        files = paths(planned, into or next_name(planned.original))
+        files = paths(planned, into or next_name(planned))
         if as_json:
             _print_json(plan_to_json(planned, files[planned.wanted]))
         else:
             terminal.plan(planned, files)
         return Exit.OK
-    terminal.announce(planned, into)
     with steps() as step:
         execution = Execution(
             jobs=jobs, stdout=sys.stderr.fileno() if as_json else None, on_step=on_step,
             on_command=terminal.command,
         )  # fmt: skip
-        done = replay(planned, execution, into=into, keep=keep, tolerance=limit)
+        done = replay(
+            planned, execution, into=into, keep=keep, tolerance=limit,
+            on_begin=lambda names: terminal.announce(planned, names),
+        )  # fmt: skip
     terminal.notes(done.warnings)
     if as_json:
         _print_json(to_json(done, planned.notes))
@@ -170,7 +174,7 @@ class _Terminal:
     def __init__(self, *, keep: bool, quiet: bool, verbose: bool) -> None:
         self._keep, self._quiet, self._verbose = keep, quiet, verbose
 
-    def plan(self, planned: Plan, files: dict[str, str]) -> None:
+    def plan(self, planned: Plan, files: Mapping[str, str]) -> None:
         """Prints a plan that is not carried out."""
         self.notes(planned.notes)
         paint = Palette(sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
@@ -178,12 +182,11 @@ class _Terminal:
         for line in tree.lines():
             click.echo(line, color=True)
 
-    def announce(self, planned: Plan, into: str | None) -> None:
+    def announce(self, planned: Plan, files: Mapping[str, str]) -> None:
         """Tells what is about to be done."""
         self.notes(planned.notes)
         if self._quiet:
             return
-        files = paths(planned, into or next_name(planned.original))
         paint = Palette(sys.stderr.isatty() and not os.environ.get("NO_COLOR"))
         tree = PlanTree(planned, files, paint, keep=self._keep, whole=self._verbose)
         for line in tree.lines():

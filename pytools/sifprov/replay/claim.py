@@ -42,7 +42,7 @@ class Claim:
 def claim(folder: str, key: Json, *, make: bool = True) -> Claim | None:
     """Takes the folder for the replay that `key` tells, and makes it unless `make` is False; None
     where there is none then. Raises TakenError, FileError."""
-    document = dumps({"plan": key, "schema": SCHEMA})
+    document = _document(key)
     if make:
         try:
             os.mkdir(folder, 0o700)
@@ -72,6 +72,24 @@ def claim(folder: str, key: Json, *, make: bool = True) -> Claim | None:
             raise
     finally:
         os.close(opened)
+
+
+def is_of(folder: str, key: Json) -> bool:
+    """Whether the folder was left by the replay that `key` tells. Takes nothing."""
+    try:
+        lock = os.open(os.path.join(folder, PLAN), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return os.pread(lock, _MOST, 0) == _document(key)
+    except OSError:
+        return False
+    finally:
+        os.close(lock)
+
+
+def _document(key: Json) -> bytes:
+    return dumps({"plan": key, "schema": SCHEMA})
 
 
 def _locked(folder: str, opened: int) -> int:

@@ -3,7 +3,7 @@ container its name."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from sifprov.frozen import dataclass
@@ -47,15 +47,18 @@ def replay(
     into: str | None = None,
     keep: bool = False,
     tolerance: Decimal | None = None,
+    on_begin: Callable[[Mapping[str, str]], None] = lambda names: None,
 ) -> Replayed:
     """Carries out a plan in a new container, `into` or the first free `OUT.rerun-N.sif`, compares
     it with the original, and records the verdict in it.
 
-    With `keep` the containers that were made on the way are kept in `NEW.parts/`. Nothing that
+    With `keep` the containers that were made on the way are kept in `NEW.parts/`. `on_begin` is
+    told the paths that the states will have, before anything else is done. Nothing that
     exists is written to. Raises ReplayError when an application ends otherwise than recorded,
     MissingError, FileError; what is finished stays for the next start.
     """
     with work_folder(plan, into, keep=keep) as work:
+        on_begin({state: work.name_for_good(state) for state in work.states})
         outcome = execute(plan, work, options)
         judgement = judge(plan, outcome, tolerance, on_step=options.on_step)
         problem = record(plan, outcome, judgement.verdict)
@@ -63,12 +66,3 @@ def replay(
     said = [r.warning for done in outcome.done for r in done.outputs]
     warnings = dict.fromkeys(text for text in (*said, problem) if text)
     return Replayed(plan, outcome, judgement, tuple(warnings))
-
-
-def next_name(original: str) -> str:
-    """Returns the first free `OUT.rerun-N.sif`: what a new replay would make."""
-    stem, suffix = os.path.splitext(original)
-    number = 1
-    while os.path.lexists(f"{stem}.rerun-{number}{suffix}"):
-        number += 1
-    return f"{stem}.rerun-{number}{suffix}"

@@ -20,7 +20,7 @@ from sifprov.errors import FileError
 from sifprov.extract import remove_tree
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.newfile import publish, remove_leftovers, sync, sync_folder
-from sifprov.replay.claim import PLAN, Claim, TakenError, claim
+from sifprov.replay.claim import PLAN, Claim, TakenError, claim, is_of
 from sifprov.replay.steps import Plan
 
 _PART = ".part"
@@ -151,6 +151,19 @@ def work_folder(plan: Plan, into: str | None = None, *, keep: bool = False) -> I
             work.close()
     finally:
         held.release()
+
+
+def next_name(plan: Plan) -> str:
+    """Returns the path that a replay of this plan would have now, without `into`. Makes nothing."""
+    stem, suffix = os.path.splitext(plan.original)
+    for number in _begun(stem, suffix):
+        into = f"{stem}.rerun-{number}{suffix}"
+        if not os.path.lexists(into) and is_of(_parts(into), key_of(plan)):
+            return into
+    number = 1
+    while any(map(os.path.lexists, (into := f"{stem}.rerun-{number}{suffix}", _parts(into)))):
+        number += 1
+    return into
 
 
 def key_of(plan: Plan) -> Json:
