@@ -159,7 +159,7 @@ bench-space: setup ## what a container costs in bytes, and making it in time
 
 .PHONY: bench-thesis
 bench-thesis: scenario-apps ## the numbers of the thesis behind this program, measured again: BENCH='--only time --runs 30'
-	$(call step,the thesis's numbers)
+	$(call step,numbers of the thesis)
 	@$(BIN)/python -m tests.bench.bench_thesis $(BENCH)
 
 .PHONY: docs
