@@ -12,7 +12,7 @@ import fcntl
 import os
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -92,20 +92,33 @@ def process_name(folder: str) -> str:
     return "ended"
 
 
-def loops(path: str, *, sys: str = "/sys/block") -> tuple[Loop, ...]:
+def loops(
+    path: str, *, sys: str = "/sys/block", partitions: str = "/proc/partitions"
+) -> tuple[Loop, ...]:
     """Returns the loop devices that stand on the file at `path`. Raises OSError without one."""
-    return tuple(_loops(os.stat(path), sys))
+    return tuple(_loops(os.stat(path), sys, _in_use(sys, partitions)))
 
 
-def _loops(wanted: os.stat_result, sys: str) -> Iterator[Loop]:
+def _in_use(sys: str, partitions: str) -> list[str]:
+    """Returns the loop devices that have a size, and maybe others. A machine may have hundreds that
+    are not in use: asking each takes longer than all else that is done at the end of a run."""
     try:
-        names = os.listdir(sys)
-    except OSError:
-        return
+        with open(partitions, "rb") as file:
+            rows = [line.split() for line in file.read().split(b"\n")]
+        names = [row[3].decode("ascii") for row in rows if len(row) == 4]
+    except (OSError, ValueError):
+        names = []
+    if not names:  # not even the headings: something hides it
+        try:
+            names = os.listdir(sys)
+        except OSError:
+            return []
+    return [name for name in names if name.startswith("loop")]
+
+
+def _loops(wanted: os.stat_result, sys: str, names: Iterable[str]) -> Iterator[Loop]:
     for name in names:
-        if not name.startswith("loop"):
-            continue
-        # Most are not in use, and then have no such files.
+        # One that is not in use has no such files.
         with suppress(OSError, ValueError):
             folder = f"{sys}/{name}"
             backing = _read(f"{folder}/loop/backing_file")

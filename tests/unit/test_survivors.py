@@ -72,7 +72,15 @@ def loop(sys: Path, number: int, backing: str, *, offset: int = 0, ro: int = 0) 
     (folder / "ro").write_text(f"{ro}\n")
 
 
-def test_loop_devices_are_found_by_their_file(tmp_path: Path) -> None:
+HEADINGS = "major minor  #blocks  name\n\n"
+
+
+@pytest.mark.parametrize("told", ["all", "nothing", "no such file"])
+def test_loop_devices_are_found_by_their_file(told: str, tmp_path: Path) -> None:
+    partitions = tmp_path / "partitions"
+    if told != "no such file":
+        rows = "".join(f"   7  {n}  100 loop{n}\n" for n in range(3, 9))
+        partitions.write_text(HEADINGS + " 8 0 99 sda\n" + rows if told == "all" else "")
     container, sys = tmp_path / "a b\n.sif", tmp_path / "sys"
     container.write_text("x")
     (tmp_path / "other.sif").write_text("x")
@@ -84,12 +92,24 @@ def test_loop_devices_are_found_by_their_file(tmp_path: Path) -> None:
     loop(sys, 7, f"{tmp_path}/gone.sif (deleted)")
     (sys / "loop8").mkdir()
     (sys / "sda").mkdir()
-    found = sorted(loops(str(container), sys=str(sys)))
+    found = sorted(loops(str(container), sys=str(sys), partitions=str(partitions)))
     assert found == [
         Loop("loop3", LOOP_3, 4096, True),
         Loop("loop4", os.makedev(7, 4), 0, False),
     ]
-    assert loops(str(container), sys=str(tmp_path / "none")) == ()
+    assert loops(str(container), sys=str(tmp_path / "none"), partitions=str(partitions)) == ()
+
+
+def test_loop_devices_that_are_not_in_use_are_not_asked(tmp_path: Path) -> None:
+    partitions = tmp_path / "partitions"
+    partitions.write_text(HEADINGS + "   7        4        100 loop4\n")
+    for number in (3, 4):
+        loop(tmp_path / "sys", number, str(tmp_path / "container"))
+    (tmp_path / "container").write_text("x")
+    found = loops(
+        str(tmp_path / "container"), sys=str(tmp_path / "sys"), partitions=str(partitions)
+    )
+    assert [each.name for each in found] == ["loop4"]
 
 
 def test_a_deleted_name_is_looked_up_in_the_device(
@@ -109,9 +129,9 @@ def test_a_deleted_name_is_looked_up_in_the_device(
     monkeypatch.setattr(os, "open", lambda path, flags: real("/dev/null", flags))
     monkeypatch.setattr(fcntl, "ioctl", ioctl)
     loop(tmp_path / "sys", 7, f"{tmp_path}/gone.sif (deleted)")
-    assert len(loops(str(tmp_path), sys=str(tmp_path / "sys"))) == 1
+    assert len(loops(str(tmp_path), sys=str(tmp_path / "sys"), partitions="/none")) == 1
     inode[0] += 1
-    assert loops(str(tmp_path), sys=str(tmp_path / "sys")) == ()
+    assert loops(str(tmp_path), sys=str(tmp_path / "sys"), partitions="/none") == ()
 
 
 def test_what_is_about_to_end_gets_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:

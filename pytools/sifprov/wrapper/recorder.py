@@ -178,8 +178,11 @@ def _be_recorder(run: Run, orders: int, message: int, watched: tuple[int, ...]) 
             os.dup2(descriptor, wanted)
         os.closerange(len(ours), os.sysconf("SC_OPEN_MAX"))
         # Imported here, where they cost nobody time.
+        import gc
         from threading import Thread
 
+        # A process of one run: what it makes lives to its end, and looking for garbage takes time.
+        gc.disable()
         from sifprov.wrapper.record import record
 
         if len(watched) == 2:
