@@ -277,13 +277,11 @@ def _no_runtimes(site: Site) -> None:
 
 def interrupted(site: Site) -> Path:
     """A replay of which `prep`, `a` and `b` are done."""
-    hold = site.touch("hold-plot")
-    process = site.begin("plot.sif", "--from-origin", "-q")
-    site.wait_for("plot")
-    process.terminate()
-    process.communicate(timeout=30)
-    hold.unlink()
-    site.path("log").unlink()
+    site.touch("fail-plot")
+    with pytest.raises(ReplayError):
+        replay(site, "plot.sif", from_origin=True)
+    for name in ("fail-plot", "log", "plot.rerun-1.failed.sif"):
+        site.path(name).unlink()
     return site.path(".plot.rerun-1.sif.parts")
 
 
@@ -343,10 +341,12 @@ def test_two_at_the_same_time_take_different_numbers(site: Site) -> None:
 
 def test_an_application_that_fails_now(site: Site) -> None:
     site.touch("fail-b")
-    with pytest.raises(ReplayError, match="ended with 3, the recorded one with 0") as raised:
+    with pytest.raises(ReplayError, match="ended with 3, the recorded one ended with 0") as raised:
         replay(site, "plot.sif", from_origin=True)
     failed = site.path("plot.rerun-1.failed.sif")
-    assert raised.value.hint == f"what it wrote is in {failed}"
+    assert raised.value.hint
+    assert raised.value.hint.startswith(f"what it wrote is in {failed}; ")
+    assert "goes on behind them" in raised.value.hint
     record = last(str(failed))
     itself = record.itself()
     assert record.run and record.run.exit_code == 3
@@ -369,12 +369,13 @@ def test_a_runtime_that_refuses(site: Site) -> None:
 
 
 def test_a_full_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
+    def full(start: object, target: object, path: str, *_: object) -> None:
+        Path(path).write_text("half")
+        raise OSError(28, "No space left on device", path)
 
     interrupted(site)
     with monkeypatch.context() as patched:
-        patched.setattr("sifprov.replay.fill.make_folders", full)
+        patched.setattr("sifprov.replay.start.build", full)
         with pytest.raises(FileError, match="No space left on device"):
             replay(site, "plot.sif", from_origin=True)
     assert {p.name for p in site.path(".plot.rerun-1.sif.parts").iterdir()} == {

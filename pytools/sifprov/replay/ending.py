@@ -19,7 +19,9 @@ def code_of(end: Run | CaptureEnd) -> int:
 
 
 def words_for(end: Run | CaptureEnd) -> str:
-    """Returns how it ended, as in `with 1` and `by signal 9`."""
+    """Returns how an application ended, as in `ended with 1` and `did not start`."""
+    if end.outcome == NOT_STARTED:
+        return "did not start"
     if end.outcome == SIGNALED:
-        return f"by signal {end.signal}"
-    return f"with {end.exit_code}" if end.outcome == EXITED else f"as {end.outcome}"
+        return f"ended by signal {end.signal}"
+    return f"ended with {end.exit_code}" if end.outcome == EXITED else "ended nobody knows how"

@@ -34,7 +34,7 @@ from sifprov.model.timestamp import from_ns
 from sifprov.replay import line, start
 from sifprov.replay.ending import as_recorded, code_of, words_for
 from sifprov.replay.process import Runtimes, Streams
-from sifprov.replay.steps import Done, Found, Made, Plan, Result, Step, Target
+from sifprov.replay.steps import Done, Found, Made, Plan, Rebuilt, Result, Step, Target
 from sifprov.replay.work import Work
 from sifprov.runtime.argv import parse
 from sifprov.runtime.conf import find_conf
@@ -83,6 +83,9 @@ def run_step(around: Around, step: Step, made: Mapping[str, Result], streams: St
     work.begin(states)
     try:
         return _run_step(around, step, made, streams)
+    except OSError as error:
+        where = error.filename or work.folder
+        raise FileError(f"{where}: {error.strerror or error}") from error
     finally:
         work.discard(states)
 
@@ -96,6 +99,13 @@ def _run_step(around: Around, step: Step, made: Mapping[str, Result], streams: S
         start.build(target.start, target, work.part(target.state), files, around.tell)
         files[target.state] = work.part(target.state)
     names = {state: work.name_for_good(state) for state in files}
+    for number, item in enumerate(step.inputs):
+        if isinstance(item, Rebuilt):
+            around.tell(f"making {printable(item.container.name)} again")
+            path = f"{work.part(states[0])}.input-{number}"
+            start.build(item.start, item.target, path, files, around.tell)
+            files[item.state] = path
+            names[item.state] = os.path.join(work.folder, os.path.basename(item.container.name))
     uuids = {identify(work.part(t.state)).uuid: Replay(t.state, t.record.id) for t in step.outputs}
     argv = line.command(step, files)
     environ = {**line.environment(step, around.environ), CAPTURED: "1"}
@@ -130,8 +140,7 @@ def _run_step(around: Around, step: Step, made: Mapping[str, Result], streams: S
         for state in states:
             work.set_aside(state, names[state])
         raise ReplayError(
-            f"the replayed application ended {words_for(end)}, the recorded one "
-            f"{words_for(step.run)}",
+            f"the replayed application {words_for(end)}, the recorded one {words_for(step.run)}",
             hint=f"what it wrote is in {names[states[0]]}",
         )
     work.finish(states)
@@ -174,7 +183,7 @@ class _Reading:
         for item in step.inputs:
             if isinstance(item, Made):
                 trees[made[item.state].path] = made[item.state].tree
-            elif item.tree and _is_as_planned(item, around.since_ns):
+            elif isinstance(item, Found) and item.tree and _is_as_planned(item, around.since_ns):
                 trees[os.path.abspath(item.path)] = item.tree
         where = (plan.original, *((plan.metadata,) if plan.metadata else ()))
         return capture.begin(
@@ -201,7 +210,7 @@ def _request(
     began: int,
 ) -> CaptureRequest:
     sources = [
-        (files[i.state] if isinstance(i, Made) else os.path.abspath(i.path), i.container, True)
+        (os.path.abspath(i.path) if isinstance(i, Found) else files[i.state], i.container, True)
         for i in step.inputs
     ] + [(files[t.state], t.container, False) for t in step.outputs]
     binds = tuple(

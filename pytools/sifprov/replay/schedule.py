@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from typing import BinaryIO
 
+from sifprov.errors import SifprovError
 from sifprov.frozen import dataclass
 from sifprov.replay.interrupt import Interrupts
 from sifprov.replay.process import Runtimes, Streams
@@ -95,9 +96,18 @@ class _Schedule:
                     self._made |= {r.state: r for r in result.outputs}
         interrupts.leave()
         if errors:
-            raise errors[0]
+            raise self._with_way_on(errors[0])
         done = tuple(self._done[step.key] for step in self._plan.steps)
         return Outcome(self._work.into, done)
+
+    def _with_way_on(self, error: BaseException) -> BaseException:
+        """Tells of the finished steps, which are not done again."""
+        if isinstance(error, SifprovError) and self._done:
+            count = f"{len(self._done)} of {len(self._plan.steps)} steps"
+            way = f"{count} are finished, and the same command goes on behind them"
+            way += f"; to begin anew, remove {self._work.folder}"
+            error.hint = f"{error.hint}; {way}" if error.hint else way
+        return error
 
     def _ready(self, waiting: list[Step], most: int) -> list[Step]:
         ready = [s for s in waiting if all(key in self._done for key in s.needs)]
