@@ -34,10 +34,32 @@ application() {
     cp --reflink=auto "$("$top/tools/build-app" "$2" 2>/dev/null)" "$1.sif"
 }
 
-# Shows a command as one would type it, and runs it.
+# Prints a command as one would type it.
+show() {
+    local word line=
+    for word in "$@"; do
+        # What a shell takes as it stands needs no quotes.
+        [[ "$word" =~ ^[A-Za-z0-9_@%+=:,./-]+$ ]] || word=$(printf '%q' "$word")
+        line+=" $word"
+    done
+    printf '\n$%s' "$line"
+}
+
+# Shows a command and runs it.
 run() {
-    printf '\n$ %s\n' "$(printf '%q ' "$@" | sed 's| *$||')"
+    show "$@"
+    echo
     timeout 600 "$@"
+}
+
+# ends_with CODE COMMAND…: the same for one that is to end with this code.
+ends_with() {
+    local wanted=$1 code=0
+    shift
+    show "$@"
+    echo "   # exits with $wanted"
+    timeout 600 "$@" || code=$?
+    [ "$code" = "$wanted" ] || { echo "it ended with $code, not $wanted" >&2; exit 1; }
 }
 
 # capture ARGUMENT…: what `singularity exec` takes, in a way that is recorded.
@@ -53,11 +75,16 @@ needs_flags() {
     fi
 }
 
-# check OUT.sif [EXPECTED]: its trail is shown and has what a file beside run.sh expects; it can be
-# replayed with the same result, and all is as it was recorded.
-check() {
+# trail OUT.sif [EXPECTED]: shows its trail, which is as a file beside run.sh expects it.
+trail() {
     run sifprov trail "$1"
     sifprov trail --json "$1" | python3 "$top/scenarios/check_trail.py" "${2:-$here/expected.json}"
+}
+
+# check OUT.sif [EXPECTED]: its trail; it can be replayed with the same result, and all is as it
+# was recorded.
+check() {
+    trail "$@"
     run sifprov rerun -q "$1"
     run sifprov verify -q "$1"
 }

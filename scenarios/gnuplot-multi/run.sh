@@ -20,3 +20,7 @@ for n in 1 2 3; do
     sed "s/@N@/$n/g" "$here/expected.json" >"expected$n.json"
     check "output$n.sif" "$work/expected$n.json"
 done
+
+# The first picture's run on the second one's data gives another picture, and says so.
+ends_with 1 sifprov rerun -q output1.sif --with /Inputs=input2.sif --into other.sif
+run sifprov data ls -R other.sif
