@@ -152,6 +152,11 @@ bench-lineage: setup ## what lineage takes: bytes for each ancestor, time for ea
 	$(call step,lineage benchmark)
 	@$(BIN)/python -m tests.bench.bench_lineage
 
+.PHONY: bench-sweep
+bench-sweep: app ## a sweep of 200 short runs side by side, bare and recorded
+	$(call step,sweep benchmark)
+	@$(BIN)/python -m tests.bench.bench_sweep $(BENCH)
+
 .PHONY: bench-space
 bench-space: setup ## what a container costs in bytes, and making it in time
 	$(call step,space benchmark)
