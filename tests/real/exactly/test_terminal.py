@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from difflib import unified_diff
 from functools import partial
 
 import pytest
@@ -220,7 +221,9 @@ def test_a_terminal_shows_the_same(
     for text, _ in (bare, here):
         if isinstance(text, str):
             pytest.fail(text, pytrace=False)
-    assert here[0].splitlines() == bare[0].splitlines()
+    lines = [[repr(line) for line in text.splitlines()] for text in (bare[0], here[0])]
+    if lines[0] != lines[1]:
+        pytest.fail("\n".join(unified_diff(lines[0], lines[1], "bare", "here")), pytrace=False)
     assert (bare[1], here[1]) == (0, SCENES[number][1])
 
 
