@@ -69,6 +69,16 @@ def test_how_an_output_begins() -> None:
         assert document["steps"][-1]["outputs"][0]["start"] == {"from": path, "kind": kind}
 
 
+def test_what_is_made_again_for_a_step() -> None:
+    plan = planned(chain(2), Shelf(lost=("input.sif",), origins=True), from_origin=True)
+    document = json.loads(json.dumps(to_json(plan, NEW)))
+    assert problems(SCHEMA, document) == []
+    (item,) = document["steps"][0]["inputs"]
+    assert item["rebuilt"] == {"from": "/home/ada/data", "kind": "refilled"}
+    assert f"{item['path']}:/Inputs:image-src=/Inputs,ro" in document["steps"][0]["argv"]
+    assert document["steps"][1]["inputs"][0]["rebuilt"] is None
+
+
 def test_changes_and_notes() -> None:
     shelf = Shelf(changed=("app.sif",))
     plan = planned(chain(1), shelf, inputs=("/Inputs=/n.sif",), force=True, metadata="/m.sif")

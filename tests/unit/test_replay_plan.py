@@ -15,11 +15,21 @@ from tests.unit.replays import Shelf, hangs_together, planned
 from sifprov.capture.files import without_others
 from sifprov.errors import MissingError, NoRecordError, SifprovError
 from sifprov.frozen import replace
-from sifprov.model.container import OUTPUT
+from sifprov.model.container import CHANGED_OUTSIDE, OUTPUT
 from sifprov.model.files import Files
 from sifprov.model.graph import Graph
 from sifprov.model.record import CREATE, Origin
-from sifprov.replay.steps import Continued, Copied, Found, Fresh, Kept, Made, Plan
+from sifprov.replay.steps import (
+    Continued,
+    Copied,
+    Found,
+    Fresh,
+    Kept,
+    Made,
+    Plan,
+    Rebuilt,
+    Refilled,
+)
 from sifprov.trail import Trail
 
 WHOLE = [name for name in SAMPLES if name not in ("partly-missing", "replayed")]
@@ -207,6 +217,49 @@ def test_a_sealed_input_is_what_it_was_sealed_from() -> None:
     with pytest.raises(MissingError, match=r"sealed\.sif") as caught:
         planned(sealed_trail(), Shelf(lost=("sealed.sif",)))
     assert "--from-origin makes sealed.sif again" in (caught.value.hint or "")
+
+
+def test_a_lost_input_is_made_of_its_folder_again() -> None:
+    """Each run that reads it makes its own."""
+    graph = diamonds(1)
+    for shelf in (
+        Shelf(lost=("input.sif",), origins=True),
+        Shelf(changed=("input.sif",), origins=True),
+    ):
+        plan = planned(graph, shelf, from_origin=True)
+        hangs_together(plan)
+        read = [i for step in plan.steps for i in step.inputs if isinstance(i, Rebuilt)]
+        assert len(read) == 2
+        assert len({i.state for i in read}) == 2
+        for item in read:
+            assert isinstance(item.start, Refilled)
+            assert item.record.origin == item.start.origin
+            assert item.record.previous == item.container.record
+            assert item.target.start == item.start
+        assert not plan.notes or all("input.sif" not in note for note in plan.notes)
+    with pytest.raises(MissingError, match=r"input\.sif"):
+        planned(graph, Shelf(lost=("input.sif",)), from_origin=True)
+
+
+def test_what_runs_made_of_it_is_not_in_the_folder() -> None:
+    """An input that a run had written into, or somebody changed, before it was read."""
+    s = Sample()
+    app = s.application()
+    data = s.made("data.sif")
+    (again,) = s.run(app, (s.plain("other.sif"),), data)
+    (end,) = s.run(app, (again,), "output.sif")
+    graph = s.graph(end)
+    with pytest.raises(MissingError, match=r"data\.sif"):
+        planned(graph, Shelf(lost=("data.sif",), origins=True))
+    s = Sample()
+    data = s.made("data.sif")
+    changed = replace(data.container, marks=(CHANGED_OUTSIDE,), digest="tree-v1:" + "5" * 64)
+    (end,) = s.run(s.application(), (replace(data, container=changed),), "output.sif")
+    with pytest.raises(MissingError, match="by no recorded run before it was read"):
+        planned(
+            read(replace(carrier(end, record_of(s, end)), embedded=s.store)),
+            Shelf(lost=("data.sif",), origins=True),
+        )
 
 
 def test_a_sealing_that_tells_other_content_is_not_believed() -> None:

@@ -146,6 +146,11 @@ def test_all_reasons_at_once() -> None:
         assert f"({number}) " in str(caught.value)
 
 
+def test_a_relative_bind_in_a_folder_that_is_there() -> None:
+    plan = planned(one_run(with_run(argv=(*EXEC, "-B", "data:/data", "a", "b"), cwd=os.getcwd())))
+    assert plan.last.cwd == os.getcwd()
+
+
 def test_a_command_that_never_started_is_tried_again() -> None:
     plan = planned(one_run(with_run(outcome=NOT_STARTED, exit_code=None)))
     hangs_together(plan)

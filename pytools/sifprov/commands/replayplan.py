@@ -20,6 +20,7 @@ from sifprov.replay.steps import (
     Found,
     Made,
     Plan,
+    Rebuilt,
     Step,
     Target,
 )
@@ -96,7 +97,11 @@ class PlanTree:
         return text + (self._paint.odd(", changed by you") if step.changed else "")
 
     def _step(self, step: Step) -> Iterator[str]:
-        items: list[Found | Made | Target] = [step.application, *step.inputs, *step.outputs]
+        items: list[Found | Made | Rebuilt | Target] = [
+            step.application,
+            *step.inputs,
+            *step.outputs,
+        ]
         for place, item in enumerate(items):
             last = place == len(items) - 1 and not self._commands
             first, *more = self._output(item) if isinstance(item, Target) else self._source(item)
@@ -106,12 +111,17 @@ class PlanTree:
         if self._commands:
             yield f"{_END}$ {typed(command(step, self._files))}"
 
-    def _source(self, item: Found | Made) -> Iterator[str]:
+    def _source(self, item: Found | Made | Rebuilt) -> Iterator[str]:
         it = item.container
         name = self._paint.strong(printable(it.name))
         text = f"{it.role} {name}" + (f" at {printable(it.mount)}" if it.mount else "")
         if isinstance(item, Made):
             yield f"{text}: made by step {self._maker[item.state]}"
+            return
+        if isinstance(item, Rebuilt):
+            kind, source = start_of(item.start, self._files)
+            yield f"{text}: made again"
+            yield printable(f"{_STARTS[kind]} {source}")
             return
         yield text
         where = f"{_PLACES.get(item.where, item.where)}{_KNOWN_BY.get(item.by, '')}"

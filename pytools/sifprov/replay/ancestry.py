@@ -19,10 +19,12 @@ from sifprov.trail import Trail
 @dataclass(frozen=True)
 class Read:
     """A container that a run read. `state` is the one that it was in, where a run at hand made it;
-    `untracked`: after that state, it had been changed by no recorded run."""
+    `origin` the record of its making, where it still was as it was made, with that one's digest.
+    `untracked`: after that, it had been changed by no recorded run."""
 
     container: Container
     state: str | None = None
+    origin: tuple[str, Record] | None = None
     untracked: bool = False
 
 
@@ -127,6 +129,7 @@ class Ancestry:
     def _read(self, usage: Usage) -> Read:
         """What a run read. What was sealed has the content of what it was sealed from."""
         entity, untracked = self._graph.entities[usage.entity], False
+        origin = None
         seen = set()
         while entity.key not in seen:
             seen.add(entity.key)
@@ -136,11 +139,13 @@ class Ancestry:
                 break
             if maker.run:
                 return Read(usage.container, entity.record)
+            if maker.record and entity.record and _tells(maker.record, usage.container):
+                origin = entity.record, maker.record
             source = self._sealed_from(maker)
             if source is None:
                 break
             entity = self._graph.entities[source.entity]
-        return Read(usage.container, None, untracked)
+        return Read(usage.container, None, origin, untracked)
 
     @staticmethod
     def _sealed_from(making: Activity) -> Usage | None:
@@ -200,6 +205,10 @@ def content(record: Record) -> str | None:
         return record.origin.digest
     it = record.itself()
     return it.digest if it else None
+
+
+def _tells(making: Record, container: Container) -> bool:
+    return making.origin is not None and making.origin.digest == container.digest
 
 
 def _is_run(record: Record | None) -> bool:

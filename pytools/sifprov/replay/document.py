@@ -16,6 +16,7 @@ from sifprov.replay.steps import (
     Kept,
     Made,
     Plan,
+    Rebuilt,
     Refilled,
     Start,
     Step,
@@ -29,11 +30,17 @@ FRESH, KEPT, REFILLED, COPIED, CONTINUED = "fresh", "kept", "refilled", "copied"
 
 def paths(plan: Plan, into: str) -> dict[str, str]:
     """Returns how the states of a plan will be called when `into` is the new container and all
-    others are kept."""
+    others are kept; what a step reads of its own making is not."""
     into = os.path.abspath(into)
     parts = os.path.splitext(into)[0] + ".parts"
     names = file_names(plan, into)
-    return {s: into if s == plan.wanted else os.path.join(parts, n) for s, n in names.items()}
+    found = {s: into if s == plan.wanted else os.path.join(parts, n) for s, n in names.items()}
+    # These are not kept; the numbers tell them apart.
+    rebuilt = (i for step in plan.steps for i in step.inputs if isinstance(i, Rebuilt))
+    return found | {
+        each.state: os.path.join(parts, f"input-{number}.sif.part")
+        for number, each in enumerate(rebuilt, start=1)
+    }
 
 
 def to_json(plan: Plan, into: str) -> dict[str, Json]:
@@ -87,9 +94,10 @@ def _named(container: Container) -> dict[str, Json]:
     }
 
 
-def _source(item: Found | Made, files: Mapping[str, str]) -> Json:
+def _source(item: Found | Made | Rebuilt, files: Mapping[str, str]) -> Json:
     found = item if isinstance(item, Found) else None
-    path = files[item.state] if isinstance(item, Made) else item.path
+    path = item.path if isinstance(item, Found) else files[item.state]
+    kind, source = start_of(item.start, files) if isinstance(item, Rebuilt) else (None, None)
     return {
         **_named(item.container),
         "by": found.by if found else None,
@@ -98,6 +106,7 @@ def _source(item: Found | Made, files: Mapping[str, str]) -> Json:
         "moved": _maybe(found.moved) if found else None,
         "passed": [text_to_json(line) for line in found.passed] if found else [],
         "path": text_to_json(path),
+        "rebuilt": {"from": _maybe(source), "kind": kind} if kind else None,
         "state": item.state if isinstance(item, Made) else None,
         "where": found.where if found else None,
     }

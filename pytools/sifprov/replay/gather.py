@@ -6,15 +6,15 @@ What is missing or in the way is collected, so that the user is told all of it a
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from sifprov.errors import MissingError, SifprovError
-from sifprov.frozen import dataclass, replace
+from sifprov.frozen import replace
+from sifprov.model.canonical import record_digest
 from sifprov.model.container import APPLICATION, INPUT, OUTPUT, Container
-from sifprov.model.record import Run
 from sifprov.replay import refusal
 from sifprov.replay.ancestry import Ancestry, Past, Read, Written, content
 from sifprov.replay.change import Changes, Given, who
+from sifprov.replay.draft import Draft, in_order
 from sifprov.replay.find import Finder
 from sifprov.replay.line import left_out
 from sifprov.replay.problems import Problems
@@ -28,24 +28,11 @@ from sifprov.replay.steps import (
     Found,
     Kept,
     Made,
+    Rebuilt,
     Start,
     Step,
     Target,
 )
-from sifprov.runtime.find import Runtime
-
-
-@dataclass(frozen=True)
-class _Draft:
-    """A step before the order of all is known; `changed` only by what the user changed in it."""
-
-    past: Past
-    run: Run
-    runtime: Runtime
-    application: Found | None
-    inputs: tuple[Found | Made, ...]
-    outputs: tuple[Target, ...]
-    changed: bool
 
 
 class Gather:
@@ -69,7 +56,7 @@ class Gather:
         self._finder, self._lists, self._runtimes = finder, lists, runtimes
         self._from_origin, self._force = from_origin, force
         self._todo = [wanted]
-        self._found: dict[tuple[str, str, str, str | None], Found | None] = {}
+        self._found: dict[tuple[str, str, str, str | None], Found | Start | None] = {}
         self._given: dict[tuple[str, str, str | None], Found] = {}
         self._used: set[str] = set()
         self._problems = Problems()
@@ -77,16 +64,16 @@ class Gather:
     def steps(self) -> tuple[Step, ...]:
         """Returns the steps, each behind those that it needs. Raises MissingError for all that is
         missing, SifprovError for a change that has no place."""
-        drafts: dict[str, _Draft] = {}
+        drafts: dict[str, Draft] = {}
         while self._todo:
             past = self._todo.pop()
             if past.key not in drafts:
                 drafts[past.key] = self._draft(past)
         self._check_changes()
         self._problems.check()
-        return self._in_order(drafts)
+        return in_order(drafts, self._ancestry.in_order(drafts))
 
-    def _draft(self, past: Past) -> _Draft:
+    def _draft(self, past: Past) -> Draft:
         replayed = past is self._wanted
         run = self._changes.run if replayed else past.run
         runtime = self._runtimes.of(run)
@@ -101,10 +88,10 @@ class Gather:
                 for where in left_out(run, os.environ)
             )
         application = self._application(past)
-        inputs = [self._input(read, replayed=replayed) for read in past.inputs]
+        inputs = [self._input(read, past) for read in past.inputs]
         outputs = [self._target(written, replayed=replayed) for written in past.outputs]
         changed = len(self.changes) > before or (replayed and bool(self._changes.arguments))
-        return _Draft(
+        return Draft(
             past,
             run,
             runtime,
@@ -126,10 +113,11 @@ class Gather:
             return self._take(given, it, APPLICATION, what)
         refused = list(refusal.of_application(it))
         self._problems.refuse(*refused)
-        return None if refused else self._find(it, APPLICATION)
+        found = None if refused else self._find(it, APPLICATION)
+        return found if isinstance(found, Found) else None
 
-    def _input(self, read: Read, *, replayed: bool) -> Found | Made | None:
-        it = read.container
+    def _input(self, read: Read, past: Past) -> Found | Made | Rebuilt | None:
+        it, replayed = read.container, past is self._wanted
         given = self._changes.container(it, replayed=replayed)
         if given:
             what = f"input {it.mount if replayed and it.mount else it.name}"
@@ -140,7 +128,19 @@ class Gather:
             return None
         if read.state and self._from_origin:
             return Made(it, self._need(read.state))
-        return self._find(it, INPUT, rebuilt=read.state is not None, untracked=read.untracked)
+        found = self._find(it, INPUT, read)
+        if found is None or isinstance(found, Found):
+            return found
+        return self._rebuilt(read, found, past)
+
+    @staticmethod
+    def _rebuilt(read: Read, start: Start, past: Past) -> Rebuilt | None:
+        if read.origin is None:
+            return None
+        digest, record = read.origin
+        # Each step makes its own, so that steps side by side are in nobody's way.
+        state = record_digest(f"{digest} {past.key}".encode())
+        return Rebuilt(read.container, state, replace(record, previous=digest), start)
 
     def _target(self, written: Written, *, replayed: bool) -> Target | None:
         start = self._start(written, replayed=replayed)
@@ -209,20 +209,29 @@ class Gather:
             self.changes.append(Change(what, it.path, found.path))
         return replace(found, container=it)
 
-    def _find(
-        self, it: Container, role: str, *, rebuilt: bool = False, untracked: bool = False
-    ) -> Found | None:
+    def _find(self, it: Container, role: str, read: Read | None = None) -> Found | Start | None:
+        """A container that is found, or, of an input, what it can be made of again."""
         key = (role, who(it), it.name, it.digest)
         if key not in self._found:
-            self._found[key] = self._look(it, role, rebuilt=rebuilt, untracked=untracked)
+            self._found[key] = self._look(it, role, read)
         found = self._found[key]
-        return replace(found, container=it) if found else None
+        return replace(found, container=it) if isinstance(found, Found) else found
 
-    def _look(self, it: Container, role: str, *, rebuilt: bool, untracked: bool) -> Found | None:
+    def _look(self, it: Container, role: str, read: Read | None) -> Found | Start | None:
+        found, problem = None, ""
         try:
             found = self._finder.find(it, role=role)
         except MissingError as error:
-            self._problems.miss(it, str(error), rebuilt=rebuilt, untracked=untracked)
+            problem = str(error)
+        if found is None or found.changed:
+            start = self._again(it, read)
+            if start:
+                return start
+        if found is None:
+            rebuilt, untracked = (
+                (read.state is not None, read.untracked) if read else (False, False)
+            )
+            self._problems.miss(it, problem, rebuilt=rebuilt, untracked=untracked)
             return None
         if found.changed and not self._force:
             self._problems.changed(found.changed)
@@ -236,6 +245,13 @@ class Gather:
             )
         return replace(found, path=os.path.abspath(found.path))
 
+    def _again(self, it: Container, read: Read | None) -> Start | None:
+        """What an input as it was made can be made of once more: the folder, or its files in the
+        container, to which others came."""
+        if read is None or read.origin is None:
+            return None
+        return choose(it, read.origin[1], self._finder, self._lists, from_origin=True)
+
     def _check_changes(self) -> None:
         for given in self._changes.all:
             if given.text not in self._used:
@@ -243,31 +259,3 @@ class Gather:
                     f"{given.option} {given.text}: no run that is replayed reads that from outside",
                     hint="'sifprov rerun --dry-run' without it shows what they read",
                 )
-
-    def _in_order(self, drafts: Mapping[str, _Draft]) -> tuple[Step, ...]:
-        """Puts each step behind those that it needs. Raises MissingError for records that lead in
-        a circle."""
-        keys = self._ancestry.in_order(drafts)
-        made: dict[str, str] = {}
-        steps: dict[str, Step] = {}
-        for key in keys:
-            draft = drafts[key]
-            states = [i.state for i in draft.inputs if isinstance(i, Made)]
-            states += [t.start.state for t in draft.outputs if isinstance(t.start, Continued)]
-            lost = next((state for state in states if state not in made), None)
-            if lost or draft.application is None:
-                raise MissingError(
-                    f"the run {key[:8]}: no earlier run of the records makes {lost} for it"
-                )
-            needs = tuple(dict.fromkeys(made[state] for state in states))
-            made.update((target.state, key) for target in draft.outputs)
-            steps[key] = Step(
-                key, draft.run, draft.runtime, draft.application, draft.inputs, draft.outputs,
-                needs, cwd(draft.run), draft.changed or any(steps[n].changed for n in needs),
-            )  # fmt: skip
-        return tuple(steps.values())
-
-
-def cwd(run: Run) -> str:
-    """Returns the folder in which a run is replayed: the recorded one, where it is there."""
-    return run.cwd if os.path.isdir(run.cwd) else os.getcwd()

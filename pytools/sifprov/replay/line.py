@@ -14,7 +14,7 @@ from sifprov.model.container import Container
 from sifprov.model.environment import allowed
 from sifprov.model.record import Run
 from sifprov.replay import translate
-from sifprov.replay.steps import Made, Step
+from sifprov.replay.steps import Found, Step
 from sifprov.runtime.argv import (
     CommandLine,
     image_bind,
@@ -63,7 +63,7 @@ def command(step: Step, files: Mapping[str, str]) -> tuple[str, ...]:
         argv += option.tokens
     argv += [line.action, *without_image_binds(usable.options)]
     for item in step.inputs:
-        path = files[item.state] if isinstance(item, Made) else item.path
+        path = item.path if isinstance(item, Found) else files[item.state]
         argv += _bind(item.container, path, read_only=True)
     for target in step.outputs:
         argv += _bind(target.container, files[target.state], read_only=False)

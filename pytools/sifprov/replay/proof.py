@@ -15,7 +15,7 @@ from sifprov.errors import SifprovError
 from sifprov.model.record import APPLICATION, INPUT, PROVISIONAL, Record, Replay
 from sifprov.partition import scan_partition
 from sifprov.replay.ending import as_recorded, code_of
-from sifprov.replay.steps import Continued, Done, Made, Plan, Result, Step, Target
+from sifprov.replay.steps import Continued, Done, Made, Plan, Rebuilt, Result, Step, Target
 from sifprov.replay.work import Work
 
 
@@ -78,6 +78,9 @@ def _uses(step: Step, made: Mapping[str, Result]) -> set[tuple[str, str, str]] |
     """What it would use now; None where a content is not known."""
     uses = {("", "", step.application.digest)}
     for item in step.inputs:
-        digest = made[item.state].tree.digest if isinstance(item, Made) else item.digest
+        if isinstance(item, Rebuilt):
+            digest = item.container.digest
+        else:
+            digest = made[item.state].tree.digest if isinstance(item, Made) else item.digest
         uses.add((item.container.mount or "/", item.container.source or "/", digest))
     return None if any(not d for _, _, d in uses) else {(m, s, d or "") for m, s, d in uses}

@@ -125,6 +125,22 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Rebuilt:
+    """A recorded input that is lost or was changed since, and is made again for one step: `record`
+    tells of its making, `start` from what. `state` is a key of that step's own."""
+
+    container: Container
+    state: str
+    record: Record
+    start: Start
+
+    @property
+    def target(self) -> Target:
+        """The same as what is to be made."""
+        return Target(self.container, self.state, self.record, self.start)
+
+
+@dataclass(frozen=True)
 class Step:
     """One recorded run to replay. `key` is its record's id; `run` is the recorded one with the
     user's changes of arguments. The binds follow from `inputs`, `outputs` and `application` when
@@ -135,7 +151,7 @@ class Step:
     run: Run
     runtime: Runtime
     application: Found
-    inputs: tuple[Found | Made, ...]
+    inputs: tuple[Found | Made | Rebuilt, ...]
     outputs: tuple[Target, ...]
     needs: tuple[str, ...]  # keys of steps
     cwd: str
