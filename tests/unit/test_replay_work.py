@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -244,6 +245,38 @@ def test_a_folder_that_cannot_be_made(plan: Plan) -> None:
     gone = replace(plan, original="/nowhere/out.sif")
     with pytest.raises(FileError, match="No such file"), work_folder(gone):
         pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSPC])
+def test_a_file_system_without_locks_or_room(
+    tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(*{
+        errno.ENOLCK: ("sifprov.replay.claim.fcntl.flock", refuse),
+        errno.ENOSPC: ("sifprov.replay.claim.os.fsync", refuse),
+    }[number])  # fmt: skip
+    with pytest.raises(FileError, match=os.strerror(number)) as raised, work_folder(plan):
+        pass
+    # No other number is tried for ever.
+    assert not isinstance(raised.value, TakenError)
+
+
+def test_a_file_system_that_keeps_no_modes(
+    tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = os.mkdir
+
+    def as_everybody(path: str, mode: int) -> None:
+        make(path, mode)
+        os.chmod(path, mode | 0o040)
+
+    monkeypatch.setattr("sifprov.replay.claim.os.mkdir", as_everybody)
+    with pytest.raises(FileError, match="others may look"), work_folder(plan):
+        pass
+    assert names_in(tmp_path) == set()
 
 
 def test_claim_makes_nothing_when_it_is_not_to(tmp_path: Path) -> None:

@@ -43,9 +43,11 @@ def claim(folder: str, key: Json, *, make: bool = True) -> Claim | None:
     """Takes the folder for the replay that `key` tells, and makes it unless `make` is False; None
     where there is none then. Raises TakenError, FileError."""
     document = _document(key)
+    made = False
     if make:
         try:
             os.mkdir(folder, 0o700)
+            made = True
         except FileExistsError:
             pass
         except OSError as error:
@@ -57,14 +59,14 @@ def claim(folder: str, key: Json, *, make: bool = True) -> Claim | None:
             return claim(folder, key)
         return None
     except OSError as error:
-        raise _not_ours(folder, "it is no folder") from error
+        raise _not_ours(folder, "it is no folder", made) from error
     try:
         status = os.fstat(opened)
         if status.st_uid != os.geteuid():
-            raise _not_ours(folder, "it is another user's")
+            raise _not_ours(folder, "it is another user's", made)
         if stat.S_IMODE(status.st_mode) & 0o077:
-            raise _not_ours(folder, "others may look into it or write there")
-        lock = _locked(folder, opened)
+            raise _not_ours(folder, "others may look into it or write there", made)
+        lock = _locked(folder, opened, made)
         try:
             return _fitting(folder, opened, lock, document)
         except BaseException:
@@ -92,12 +94,12 @@ def _document(key: Json) -> bytes:
     return dumps({"plan": key, "schema": SCHEMA})
 
 
-def _locked(folder: str, opened: int) -> int:
+def _locked(folder: str, opened: int, made: bool) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         lock = os.open(PLAN, flags, 0o600, dir_fd=opened)
     except OSError as error:
-        raise _not_ours(folder, f"{PLAN}: {error.strerror}") from error
+        raise _not_ours(folder, f"{PLAN}: {error.strerror}", made) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         there = os.stat(PLAN, dir_fd=opened, follow_symlinks=False)
@@ -106,9 +108,11 @@ def _locked(folder: str, opened: int) -> int:
         return lock
     except OSError as error:
         os.close(lock)
-        busy = error.errno in (errno.EAGAIN, errno.EACCES, errno.ENOENT)
-        what = "another rerun is at work in it" if busy else f"{PLAN}: {error.strerror}"
-        raise TakenError(f"{folder}: {what}", hint="wait for it, or name another --into") from error
+        if error.errno not in (errno.EAGAIN, errno.EACCES, errno.ENOENT):
+            raise _not_ours(folder, f"{PLAN}: {error.strerror}", made) from error
+        raise TakenError(
+            f"{folder}: another rerun is at work in it", hint="wait for it, or name another --into"
+        ) from error
 
 
 def _fitting(folder: str, opened: int, lock: int, document: bytes) -> Claim:
@@ -130,5 +134,11 @@ def _fitting(folder: str, opened: int, lock: int, document: bytes) -> Claim:
     return Claim(folder, lock, fresh=True)
 
 
-def _not_ours(folder: str, why: str) -> TakenError:
-    return TakenError(f"{folder}: {why}", hint="name another --into, or remove it")
+def _not_ours(folder: str, why: str, made: bool) -> FileError:
+    """The error for a folder that cannot be used; where we have `made` it just now, no other name
+    beside it would be better."""
+    if not made:
+        return TakenError(f"{folder}: {why}", hint="name another --into, or remove it")
+    with suppress(OSError):
+        os.rmdir(folder)
+    return FileError(f"{folder}: {why}", hint="name an --into on another file system")
