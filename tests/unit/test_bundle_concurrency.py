@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,14 +14,22 @@ from sifprov.groups import is_bundle
 from sifprov.records import read_records
 from sifprov.sif import open_image
 
+# Forks, since starting 64 times takes longer than all that they do.
 APPENDER = """
-import sys
+import os, sys
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 from tests.unit.sifs import add, run_record
-for _ in range(int(sys.argv[2])):
-    print(add(Path(sys.argv[1]), replace(run_record(), id=uuid4())))
+path, processes, each = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+for _ in range(processes):
+    if os.fork() == 0:
+        for _ in range(each):
+            digest = add(path, replace(run_record(), id=uuid4()))
+            os.write(1, f"{digest}\\n".encode())
+        os._exit(0)
+failed = [1 for _ in range(processes) if os.wait()[1]]
+sys.exit(len(failed))
 """
 PROCESSES, EACH = 64, 5
 
@@ -27,26 +37,28 @@ PROCESSES, EACH = 64, 5
 def test_64_processes_make_one_chain(tmp_path: Path) -> None:
     path = make_sif(tmp_path / "x.sif", descriptors=20)
     root = Path(__file__).parents[2]
-    argv = [sys.executable, "-c", APPENDER, str(path), str(EACH)]
-    running = [
-        subprocess.Popen(argv, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(PROCESSES)
-    ]
-    reported: list[str] = []
+    argv = [sys.executable, "-c", APPENDER, str(path), str(PROCESSES), str(EACH)]
+    running = subprocess.Popen(
+        argv,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     seen = 0
     try:
         # A reader that takes no lock sees a whole chain at any time.
-        while any(process.poll() is None for process in running):
+        while running.poll() is None:
             seen = max(seen, _check_chain(path))
     finally:
-        for process in running:
-            try:
-                out, err = process.communicate(timeout=120)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                out, err = process.communicate()
-            assert process.returncode == 0, err
-            reported += out.split()
+        try:
+            out, err = running.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)
+            out, err = running.communicate()
+    assert running.returncode == 0, err
+    reported = out.split()
     assert len(set(reported)) == PROCESSES * EACH
     assert _check_chain(path, reported) == PROCESSES * EACH
     assert seen > 0
