@@ -7,17 +7,18 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from tests.unit.sifs import add, origin_record
-from tests.unit.verified import make_app
+from tests.unit.sifs import add, origin_record, run_record
+from tests.unit.verified import make_app, tree_of
 
 from sifprov import digestcache
 from sifprov.create import create_data
 from sifprov.errors import FileError, MissingError
 from sifprov.frozen import replace
 from sifprov.identity import Identity, describe, identify
-from sifprov.model.container import APPLICATION, INPUT, Container
+from sifprov.model.container import APPLICATION, INPUT, OUTPUT, PROVISIONAL
 from sifprov.replay import contents
 from sifprov.replay.contents import digest_now
 from sifprov.replay.find import Finder
@@ -354,14 +355,54 @@ def test_a_folder_to_search_must_be_there(site: Site) -> None:
         site.finder("nothing")
 
 
-def test_no_list_of_files_is_kept_of_what_is_passed_over(site: Site) -> None:
+def test_no_list_of_files_is_kept_of_what_is_passed_over(site: Site, reads: list[str]) -> None:
     finder = site.finder()
-    site.another(site.top / "here/in.sif")
-    wanted: Container = replace(site.container, digest="tree-v1:" + "0" * 64)
     # Without records its content must be read.
-    (site.top / "empty").mkdir()
+    bare = site.top / "here/in.sif"
+    create_data(str(bare), mount="/Inputs")
     with pytest.raises(MissingError):
-        finder.find(replace(wanted, uuid=None), role=INPUT)
+        finder.find(replace(site.container, digest="tree-v1:" + "0" * 64, uuid=None), role=INPUT)
+    assert reads == ["in.sif"]
     assert all(content.tree is None for content in finder._contents._known.values())
-    tree = finder.tree_of(str(site.recorded))
-    assert tree and tree.digest == site.container.digest
+    for path in (bare, site.recorded):
+        tree = finder.tree_of(str(path))
+        assert tree and tree.digest == tree_of(path).digest
+
+
+def test_the_recorded_path_is_told_once(site: Site) -> None:
+    """It stands beside the original, and below a folder to search, too."""
+    site.another(site.top / "new.sif").rename(site.recorded)
+    finder = Finder(str(site.top / "out.sif"), [str(site.top)], environ={"HOME": "/"})
+    site.another(site.top / "archive/kept.sif", "1\n")
+    found = finder.find(site.container, role=INPUT)
+    assert found.passed == (f"{site.recorded}: is another container",)
+
+
+def test_what_a_provisional_record_says_is_not_believed(site: Site) -> None:
+    identity = identify(str(site.recorded))
+    assert identity.uuid
+    wrong = replace(
+        describe(OUTPUT, identity, "tree-v1:" + "0" * 64), marks=(PROVISIONAL,), writable=True
+    )
+    late = replace(run_record(identity.uuid), containers=(wrong,), recorded="2027-01-01T00:00:00Z")
+    add(site.recorded, late)
+    assert site.finder().find(site.container, role=INPUT).by == BY_DIGEST
+    add(site.recorded, replace(late, id=uuid4(), containers=(replace(wrong, marks=()),)))
+    # Now it says itself that it is another; what is read in the end is its content.
+    found = site.finder().find(site.container, role=INPUT)
+    assert (found.by, found.changed) == (BY_DIGEST, None)
+
+
+def test_nothing_is_remembered_of_what_runs_write_into(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digestcache, "RACY_NS", 0)
+    monkeypatch.setattr(digestcache, "MIN_BYTES", 0)
+    cache = {"XDG_CACHE_HOME": str(site.top / "cache")}
+    identity = identify(str(site.recorded))
+    for role, remembered in ((OUTPUT, None), (INPUT, site.container.digest)):
+        finder = site.finder(**cache)
+        assert finder.find(site.container, role=role).tree
+        assert finder._contents.remembered(identity, role) == remembered
+    # What is remembered has no list of files, and needs none.
+    assert site.finder(**cache).find(site.container, role=INPUT).by == BY_DIGEST

@@ -32,6 +32,7 @@ from sifprov.model.record import Record
 from sifprov.model.timestamp import from_ns
 from sifprov.replay import fill, origin, start
 from sifprov.replay.find import Finder
+from sifprov.replay.layout import Layout
 from sifprov.replay.older import unchanged_since
 from sifprov.replay.steps import Continued, Copied, Fresh, Kept, Refilled, Room, Start, Target
 from sifprov.seal import seal
@@ -131,6 +132,8 @@ def test_an_earlier_state_that_still_stands_is_copied_out_of_the_original(past: 
     # It was nearly full.
     assert its.partition and old.partition
     assert old.partition.size < its.partition.size < 3 * old.partition.size
+    found = superblock(new, its.partition.offset)
+    assert found.free_blocks * found.block_size >= old.partition.size
     (record,) = [record for _, record in read_carrier(str(new)).good]
     assert record.origin and record.origin.digest == chosen.tree.digest
     (source,) = record.containers
@@ -216,6 +219,12 @@ def test_a_whole_partition_with_room_is_copied_as_it_is(tmp_path: Path) -> None:
             copy.fileno(), other.size, other.offset
         )
     assert new.stat().st_blocks * 512 < 2 << 20
+    same = Layout(b"", 20, one.size, 0, 0, None)
+    assert fill._has_layout(str(past.out), partition_of(past.out), same)
+    for less in (
+        replace(same, size=one.size + 1), replace(same, free=1), replace(same, inodes=1 << 20)
+    ):  # fmt: skip
+        assert not fill._has_layout(str(past.out), partition_of(past.out), less)
     # Where the copy lacks the original's room, only its files are taken.
     trim(str(tmp_path / "before.sif"), now=1_800_000_000)
     chosen = past.choose(from_origin=True)
@@ -260,7 +269,9 @@ def test_a_recorded_folder_is_not_read_unless_its_names_and_sizes_fit(
     assert read
     for source in ("/", "/proc", str(past.folder), "/dev/null", "relative", "", "\0", "/nothing"):
         assert origin.mount_of(replace(made, source=source), ["/Outputs"], read.entries) is None
-    (past.folder / "start/01.txt").write_bytes(b"longer" * 400)
+    (past.folder / "start/02.txt").unlink()
+    assert origin.mount_of(made, ["/Outputs"], read.entries) is None
+    (past.folder / "start/02.txt").write_bytes(b"longer" * 400)
     assert origin.mount_of(made, ["/Outputs"], read.entries) is None
 
 
@@ -270,7 +281,7 @@ def test_an_empty_container_has_the_layout_of_the_original(
 ) -> None:
     past = Past(make_site(tmp_path, files=1).folder)
     past.out.unlink()
-    create_data(str(past.out), mount="/Outputs", free=40 << 20, descriptors=20)
+    create_data(str(past.out), mount="/Outputs", free=40 << 20, descriptors=20, block_size=4096)
     change(past.out, "set_inode_field Outputs mode 041777")
     past.run()
     entry = replace(past.entry(), source=source)
@@ -291,7 +302,7 @@ def test_an_empty_container_has_the_layout_of_the_original(
     before, after = (superblock(p, partition_of(p).offset) for p in (past.out, new))
     assert (before.block_size, before.blocks_count) == (after.block_size, after.blocks_count)
     assert 0 <= after.inodes_count - before.inodes_count <= 64
-    assert new.stat().st_blocks * 512 < 4 << 20
+    assert new.stat().st_blocks * 512 < 6 << 20
 
 
 def test_room_for_many_small_files(tmp_path: Path) -> None:
@@ -345,7 +356,8 @@ def test_what_no_record_tells_and_was_there_before_the_run(tmp_path: Path) -> No
             change(past.out, f"cd {folder}", f"set_inode_field {last} ctime @{before // 10**9}")
     past.run()
     finder = Finder(str(past.out), environ={"HOME": "/"})
-    for began, kept in ((before - 10**10, []), (before + 10**12, ["settings", "sub/by-hand"])):
+    # Times are not exact to the second.
+    for began, kept in ((before + 10**9, []), (before + 3 * 10**9, ["settings", "sub/by-hand"])):
         chosen = start.choose(past.entry(), None, finder, lambda about: None, began=from_ns(began))
         if not kept:
             assert chosen == Fresh(str(past.out))
@@ -353,7 +365,7 @@ def test_what_no_record_tells_and_was_there_before_the_run(tmp_path: Path) -> No
         assert isinstance(chosen, Kept) and chosen.untold
         new = past.build(chosen)
         paths = [e.path.decode().removeprefix("Outputs/") for e in tree_of(new).entries]
-        assert paths == ["Outputs", "settings", "sub", "sub/by-hand"]
+        assert [p for p in paths if p not in ("Outputs", "sub")] == kept
     # A squashfs tells no such times.
     seal(str(past.out), str(tmp_path / "sealed.sif"))
     assert unchanged_since(str(tmp_path / "sealed.sif"), 2**62) == set()
@@ -395,7 +407,7 @@ def test_odd_files_are_kept_as_they_are(tmp_path: Path) -> None:
     assert new.stat().st_blocks * 512 < 4 << 20
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_any_tree_is_the_earlier_state_again(tmp_path: Path, seed: int) -> None:
     """Whatever stands there and whatever a run adds to it."""
     chance = random.Random(seed)  # noqa: S311
@@ -476,8 +488,14 @@ def test_what_is_there_is_never_written_to(past: Past, way: str) -> None:
     assert os.listdir(past.new.parent) == [past.new.name]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left")])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("way", "error"),
+    [
+        *((way, KeyboardInterrupt()) for way in WAYS),
+        ("kept", OSError(errno.ENOSPC, "No space left")),
+        ("continued", OSError(errno.ENOSPC, "No space left")),
+    ],
+)
 def test_nothing_is_left_of_what_fails(
     past: Past, way: str, error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:

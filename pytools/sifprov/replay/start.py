@@ -62,7 +62,7 @@ def choose(
     if about is None or about.digest is None:
         return None
     ways: list[Callable[[], Start | None]] = [
-        lambda: _kept(about.digest, lists(about), finder, like, room),
+        lambda: _kept(lists(about), finder, like, room),
         lambda: _copied(container, about.digest, finder, like, room),
         lambda: _refilled(container, previous.origin, lists, like, room),
     ]
@@ -108,13 +108,9 @@ def _room(manifest: Manifest | None) -> Room:
     return Room(free, max(_TIMES * len(manifest.entries), _LEAST_FILES))
 
 
-def _kept(
-    digest: str | None, before: Manifest | None, finder: Finder, like: str | None, room: Room
-) -> Kept | None:
+def _kept(before: Manifest | None, finder: Finder, like: str | None, room: Room) -> Kept | None:
     """All of an earlier state, where it still stands in the container."""
-    if before is None or like is None or before.tree_digest != digest:
-        return None
-    if not _can_be_copied(before.entries):
+    if before is None or like is None or not _can_be_copied(before.entries):
         return None
     now = finder.tree_of(like)
     if now is None or not set(before.entries) <= set(now.entries):
