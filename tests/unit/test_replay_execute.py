@@ -19,10 +19,10 @@ from tests.unit.verified import make_app
 from sifprov.carrier import read_carrier
 from sifprov.create import create_data
 from sifprov.errors import FileError, MissingError, ReplayError
-from sifprov.model.record import Record
+from sifprov.model.record import INPUT, Record
 from sifprov.replay.plan import Options, plan
 from sifprov.replay.schedule import Execution, execute
-from sifprov.replay.steps import Outcome, Plan
+from sifprov.replay.steps import Outcome, Plan, Rebuilt
 from sifprov.replay.work import work_folder
 
 # What each run of the diamond reads, and the place of its output in the chain.
@@ -191,6 +191,27 @@ def test_all_runs_from_the_origin_with_nothing_between(site: Site, tmp_path: Pat
     assert site.left() == {"plot.rerun-1.sif"}
     assert site.text(outcome.into) == site.text(str(site.path("plot.sif")))
     assert [done.code for done in outcome.done] == [0] * 4
+
+
+def test_a_lost_input_is_made_of_its_folder_again(site: Site, tmp_path: Path) -> None:
+    """For as long as the step goes on."""
+    away = site.path("input.sif").rename(tmp_path / "input.sif")
+    try:
+        planned, outcome = replay(site, "prep.sif")
+        with pytest.raises(MissingError, match=r"input\.sif"):
+            site.path("data/f").write_text("other\n")
+            plan(str(site.path("prep.sif")), Options())
+    finally:
+        away.rename(site.path("input.sif"))
+        site.path("data/f").write_text("data\n")
+    assert isinstance(planned.last.inputs[0], Rebuilt)
+    assert site.left() == {"prep.rerun-1.sif"}
+    assert site.text(outcome.into) == site.text(str(site.path("prep.sif")))
+    (read,) = last(outcome.into).with_role(INPUT)
+    (then,) = planned.record.with_role(INPUT)
+    assert (read.name, read.digest) == ("input.sif", then.digest)
+    assert read.uuid != then.uuid
+    assert read.record  # it says of which folder it was made
 
 
 def test_steps_that_do_not_need_each_other_go_side_by_side(
