@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 import tempfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from sifprov.model.manifest import Manifest
 from sifprov.sif import DataType, FsType, PartType, pack_partition
 from sifprov.sif.format import DESCRIPTOR_SIZE, HEADER_SIZE, NAME_SIZE, Descriptor, new_header
 from tests.fuzz.files_targets import BASE
+from tests.fuzz.picture_targets import chunked
 from tests.fuzz.target import HERE, SEEDS
 from tests.unit.sifs import NOW, OUT, descriptor, origin_record, run_record
 
@@ -178,6 +180,21 @@ def files_seeds() -> None:
         odd=store(Manifest.from_lines(odd)).to_bytes())  # fmt: skip
 
 
+def picture_seeds() -> None:
+    head = b"\0\0\0\2\0\0\0\3"
+    rows = {
+        "grey": (b"\x08\0\0\0\0", b"\0\1\2" * 3),
+        "colour": (b"\x08\2\0\0\0", (b"\1" + bytes(6)) * 3),
+        "opaque": (b"\x08\6\0\0\0", (b"\4" + bytes(8)) * 3),
+        "palette": (b"\2\3\0\0\0", b"\0\x10" * 3),
+        "deep": (b"\x10\0\0\0\0", (b"\2" + bytes(4)) * 3),
+    }
+    for name, (kind, data) in rows.items():
+        palette = [(b"PLTE", bytes(12)), (b"tRNS", b"\0")] if name == "palette" else []
+        chunks = [(b"IHDR", head + kind), *palette, (b"tEXt", b"a\0b")]
+        put("picture", **{name: chunked([*chunks, (b"IDAT", zlib.compress(data))])})
+
+
 def text_seeds() -> None:
     secrets = (
         b"curl\0--token\0abc\0-H\0Authorization: Bearer abcdefgh1234",
@@ -278,6 +295,7 @@ def main() -> None:
     document_seeds()
     stored_seeds()
     files_seeds()
+    picture_seeds()
     text_seeds()
     with tempfile.TemporaryDirectory() as scratch:
         filesystem_seeds(Path(scratch))

@@ -6,6 +6,7 @@ from tests.fuzz import (
     document_targets,
     files_targets,
     filesystem_targets,
+    picture_targets,
     sif_targets,
     stored_targets,
     text_targets,
@@ -21,6 +22,7 @@ TARGETS: dict[str, Target] = {
         stored_targets,
         text_targets,
         filesystem_targets,
+        picture_targets,
     )
     for t in module.TARGETS
 }
