@@ -387,8 +387,10 @@ def test_what_a_provisional_record_says_is_not_believed(site: Site) -> None:
     late = replace(run_record(identity.uuid), containers=(wrong,), recorded="2027-01-01T00:00:00Z")
     add(site.recorded, late)
     assert site.finder().find(site.container, role=INPUT).by == BY_DIGEST
+    assert site.finder().by_digest(site.container, role=INPUT)
     add(site.recorded, replace(late, id=uuid4(), containers=(replace(wrong, marks=()),)))
     # Now it says itself that it is another; what is read in the end is its content.
+    assert site.finder().by_digest(site.container, role=INPUT) is None
     found = site.finder().find(site.container, role=INPUT)
     assert (found.by, found.changed) == (BY_DIGEST, None)
 
