@@ -35,6 +35,9 @@ def completed(words: str, shell: str = "bash") -> list[str]:
         ("sifprov exec --in da", ["file,da"]),
         ("sifprov run app", ["file,app"]),
         ("sifprov trail out", ["file,out"]),
+        ("sifprov rerun --from", ["plain,--from-origin"]),
+        ("sifprov rerun out", ["file,out"]),
+        ("sifprov rerun --search arch", ["dir,arch"]),
     ],
 )
 def test_words(words: str, found: list[str]) -> None:

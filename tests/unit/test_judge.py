@@ -286,6 +286,7 @@ def test_what_the_user_changed_is_recorded(tmp_path: Path) -> None:
         Changed("application app.sif", plan.record.containers[0].digest or "", forced.digest or ""),
     )
     assert records(before.new)[-1] == "verdict"
+    assert shown(done)[0] == f"changed: argument 3: 10 → {'x' * 100}…"
 
 
 def test_steps_are_compared_by_their_digests(tmp_path: Path) -> None:

@@ -41,6 +41,9 @@ class Shown:
     def lines(self) -> Iterator[str]:
         """Yields the lines; the verdict, in one word, is the last."""
         judgement = self._done.judgement
+        for change in judgement.verdict.changes:
+            texts = (_short(change.what), _short(change.before), _short(change.after))
+            yield self._paint.odd("changed: {}: {} → {}".format(*texts))
         yield from self._steps()
         yield from self._files()
         yield from self._platform()
