@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.real.harness import ROOT, Runner
+from tests.real.pages import lasting, not_printed
 
 SCENARIOS = ROOT / "scenarios"
 # The outputs of each scenario, and the pictures in them.
@@ -29,37 +30,13 @@ CASES = [
     ("pipeline", "plugin", "user"),
 ]
 
-# What differs from run to run: ids, times and where it ran.
-CHANGES = (
-    (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"),
-    (r"  [0-9a-f]{8}$", "  ID"),
-    (r"\brun [0-9a-f]{8}\b", "run ID"),
-    (r" +\d+\.\d\d s\b", " TIME"),
-    (r"(image|tree)-v1:[0-9a-f]{16}", r"\1-v1:DIGEST"),
-    (r"run .*, exit", "run TIME, exit"),
-    (r"made \d.* from /.*/", "made TIME from /"),
-    (r"/\S*/singularity exec", "singularity exec"),
-    (r"^\$ (?:sifprov|singularity) exec", "$ RUNTIME exec"),
-    (r"by the (?:plugin|wrapper)", "by WAY"),
-    (r"│  by .*, on .*", "│  by USER, on PROCESSOR"),
-    (r"│  used .* user, .* system, .* of memory", "│  used RESOURCES"),
-    (r"the replay is in /.*/", "the replay is in /"),
-    (r"\d+\.\d [KM]iB", "SIZE"),
-)  # fmt: skip
-
-
-def lasting(text: str) -> list[str]:
-    """The lines of a text, without what differs from run to run."""
-    for pattern, name in CHANGES:
-        text = re.sub(pattern, name, text, flags=re.MULTILINE)
-    return [line for line in text.replace(" --no-privs", "").splitlines() if line.strip()]
-
 
 def shown_by(page: Path) -> list[str]:
-    """The lines of a page's console blocks."""
+    """The lines of a page's console blocks, without the call of run.sh itself."""
     blocks = re.findall(r"^```console\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
     assert blocks, f"{page} shows nothing"
-    return lasting("".join(blocks))
+    lines = lasting("".join(blocks))
+    return [line for line in lines if not line.startswith("$ scenarios/")]
 
 
 @pytest.mark.parametrize(("name", "way", "user"), CASES, indirect=["user"])
@@ -84,11 +61,7 @@ def test_a_scenario_runs_replays_and_is_verified(
         for picture in pictures:
             assert sizes[picture] > 5000
     assert done.stdout.count("\nsame\n") == len(RESULTS[name])
-    # The page shows what was printed, in that order, and may leave some of it out.
-    printed = iter(lasting(done.stdout))
-    for line in shown_by(SCENARIOS / name / "README.md"):
-        if not line.startswith("$ scenarios/") and line != "…":
-            assert line in printed, f"{name}/README.md: {line!r} was not printed there"
+    assert not_printed(shown_by(SCENARIOS / name / "README.md"), done.stdout) == []
 
     if name == "gnuplot-multi":
         for n in "123":
