@@ -14,9 +14,10 @@ from sifprov.errors import MissingError
 from sifprov.frozen import replace
 from sifprov.model.fact import Fact
 from sifprov.model.record import Run
-from sifprov.replay.line import command, environment, host_binds, left_out, recorded
+from sifprov.replay.line import command, host_binds, recorded
 from sifprov.replay.line import writes_elsewhere as written
 from sifprov.replay.steps import Step
+from sifprov.replay.variables import environment, hidden, left_out
 from sifprov.runtime.argv import parse
 from sifprov.runtime.find import Runtime
 
@@ -136,6 +137,23 @@ def test_what_was_recorded_is_as_it_was_and_the_rest_as_today() -> None:
     assert environment(step(environment=(("LANG", "C.UTF-8"),)), today) == {
         "PATH": "/usr/bin", "LANG": "C.UTF-8", "HOME": "/home/ada", "SINGULARITY_CACHEDIR": "/c",
     }  # fmt: skip
+
+
+def test_secrets_are_those_of_today() -> None:
+    """A record has neither the value nor, where its name tells, the variable."""
+    went_in = Fact("isolation", {"environment": ["DB_PASSWORD", "API_TOKEN", "URL"]}, "environment")
+    then = (("SINGULARITYENV_URL", "https://me:[redacted]@host"), ("TZ", "[redacted]"))
+    it = step(environment=then, facts=(went_in,))
+    today = {
+        "SINGULARITYENV_URL": "https://me:pw@host", "SINGULARITYENV_DB_PASSWORD": "pw",
+        "SINGULARITYENV_OTHER_PASSWORD": "pw", "SINGULARITYENV_X": "1", "SECRET": "host's",
+    }  # fmt: skip
+    assert environment(it, today) == {
+        "SINGULARITYENV_URL": "https://me:pw@host", "SINGULARITYENV_DB_PASSWORD": "pw",
+        "SECRET": "host's",
+    }  # fmt: skip
+    assert hidden(it.run, today) == ("SINGULARITYENV_URL", "TZ", "SINGULARITYENV_DB_PASSWORD")
+    assert hidden(step().run, today) == ()
 
 
 def test_no_more_of_the_host_is_bound_than_recorded() -> None:

@@ -157,6 +157,16 @@ def test_every_container_that_is_missing_is_named_at_once() -> None:
     assert names(plan) == [["middle.sif"], ["output.sif"]]
 
 
+def test_what_to_type_is_harmless() -> None:
+    """A name is quoted as a shell wants it."""
+    s = Sample()
+    (end,) = s.run(s.application(), (s.plain("$(reboot) \n.sif"),), "output.sif")
+    with pytest.raises(MissingError) as caught:
+        planned(s.graph(end), Shelf(lost=("$(reboot) \n.sif",)))
+    hint = caught.value.hint or ""
+    assert r"--with '$(reboot) \x0a.sif=FILE'" in hint
+
+
 def test_one_that_is_missing_is_looked_for_and_told_once() -> None:
     shelf = Shelf(lost=("app.sif", "input.sif"))
     with pytest.raises(MissingError, match="for 2 reasons"):

@@ -16,7 +16,6 @@ from sifprov.replay.ancestry import Ancestry, Past, Read, Written, content
 from sifprov.replay.change import Changes, Given, who
 from sifprov.replay.draft import Draft, in_order
 from sifprov.replay.find import Finder
-from sifprov.replay.line import left_out
 from sifprov.replay.problems import Problems
 from sifprov.replay.refusal import Refusal
 from sifprov.replay.runtimes import Runtimes
@@ -33,6 +32,7 @@ from sifprov.replay.steps import (
     Step,
     Target,
 )
+from sifprov.replay.variables import hidden, left_out
 
 
 class Gather:
@@ -86,6 +86,11 @@ class Gather:
                 f"a variable of today's environment binds the host's {where}, which the recorded "
                 "run is not known to have had: left out"
                 for where in left_out(run, os.environ)
+            )
+            self.notes += (
+                f"the variable {name} held a secret, which was not recorded: what it holds today "
+                "is used"
+                for name in hidden(run, os.environ)
             )
         application = self._application(past)
         inputs = [self._input(read, past) for read in past.inputs]
@@ -185,7 +190,7 @@ class Gather:
             Refusal(
                 f"{it.name}: it began with what {source} held; that is another content by now, and "
                 "no container with it is found",
-                f"say where one is with --search DIR, or name it with --with {it.name}=FILE",
+                f"say where one is with --search DIR, or name it: {refusal.with_file(it)}",
             )
         )
         return None

@@ -1,4 +1,4 @@
-"""The command line of a step, and the environment that it runs in. Pure.
+"""The command line of a step. Pure.
 
 What was recorded stays: global options, action, options, binds of the host's folders, arguments.
 The program, the binds of containers and the application are those of the replay.
@@ -6,37 +6,22 @@ The program, the binds of containers and the application are those of the replay
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from sifprov.errors import MissingError
 from sifprov.model.container import Container
-from sifprov.model.environment import allowed
 from sifprov.model.record import Run
 from sifprov.replay import translate
 from sifprov.replay.steps import Found, Step
 from sifprov.runtime.argv import (
     CommandLine,
     image_bind,
-    is_image_bind,
     parse,
-    split_binds,
     without_image_binds,
 )
-from sifprov.runtime.binds import Bind, Holder, binds, holders
+from sifprov.runtime.binds import Bind, binds, holders
 
-# What stands for options by which a run would write into containers that are there.
-_WRITABLE = {
-    f"{prefix}_{key}"
-    for prefix in ("SINGULARITY", "APPTAINER")
-    for key in ("OVERLAY", "OVERLAYIMAGE", "WRITABLE")
-}
 _SCRIPTS = "/.singularity.d/actions/"
-_BINDS = {
-    f"{prefix}_{key}": "mount" if key == "MOUNT" else "bind"
-    for prefix in ("SINGULARITY", "APPTAINER")
-    for key in ("BIND", "BINDPATH", "MOUNT")
-}
 
 
 def recorded(run: Run) -> CommandLine:
@@ -100,59 +85,3 @@ def host_binds(run: Run) -> tuple[Bind, ...]:
     except ValueError:
         return ()  # the runtime will refuse it
     return tuple(b for b in found if not b.of_image)
-
-
-def environment(step: Step, environ: Mapping[str, str]) -> dict[str, str]:
-    """Returns the environment of a step's runtime: `environ`, but what the record lists as it was
-    then, no images bound or written, and no folder of the host that the recorded run had not."""
-    gone = _BINDS.keys() | _WRITABLE
-    kept = {n: v for n, v in environ.items() if not allowed(n) and n not in gone}
-    kept |= {n: v for n, v, _ in _binds_of(step.run, environ) if v}
-    by, to = step.run.runtime_name, step.runtime.name
-    return {**kept, **translate.variables(step.run.environment, by, to)}
-
-
-def left_out(run: Run, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Returns the destinations of the host's folders that variables of `environ` bind today and
-    that the recorded run did not have."""
-    return tuple(d for _, _, gone in _binds_of(run, environ) for d in gone)
-
-
-def _binds_of(run: Run, environ: Mapping[str, str]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yields each variable of `environ` that binds, its value for the replay, and the destinations
-    that are gone from it."""
-    then = _destinations(run)
-    for name, kind in _BINDS.items():
-        if name not in environ:
-            continue
-        # A value of MOUNT is taken or left as a whole.
-        specs = split_binds(environ[name]) if kind == "bind" else (environ[name],)
-        kept, gone = [], []
-        for spec in specs:
-            if is_image_bind(spec):
-                continue
-            where = _where(kind, spec)
-            if where and all(w in then for w in where):
-                kept.append(spec)
-            else:
-                gone += where or [spec]
-        yield name, ",".join(kept), tuple(gone)
-
-
-def _where(kind: str, spec: str) -> list[str]:
-    try:
-        found = binds((Holder(kind, spec),), apptainer=True)
-    except ValueError:
-        return []
-    return [os.path.normpath(b.destination or b.source) for b in found]
-
-
-def _destinations(run: Run) -> frozenset[str]:
-    """Where something of the host was mounted in the recorded run, as far as that is known."""
-    fact = next((f.value for f in run.facts if f.name == "binds"), None)
-    found = (
-        b.get("destination")
-        for b in (fact if isinstance(fact, list) else ())
-        if isinstance(b, dict)
-    )
-    return frozenset(os.path.normpath(d) for d in found if isinstance(d, str))

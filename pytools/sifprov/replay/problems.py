@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sifprov.errors import MissingError
 from sifprov.model.container import APPLICATION, Container
-from sifprov.replay.refusal import Refusal
+from sifprov.replay.refusal import Refusal, with_file
 
 FORCE = "--force runs it all the same"
 
@@ -57,7 +57,7 @@ class Problems:
             it = self._missing[0]
             option = "--app" if it.role == APPLICATION else "--with"
             which = "it is" if len(self._missing) == 1 else "they are"
-            yield f"say where {which} with --search DIR, or name a file: {option} {it.name}=FILE"
+            yield f"say where {which} with --search DIR, or name a file: {with_file(it, option)}"
         if self._rebuilt:
             names = ", ".join(dict.fromkeys(c.name for c in self._rebuilt))
             yield f"--from-origin makes {names} again from what is recorded"

@@ -22,6 +22,7 @@ from sifprov.replay.ancestry import Past, Written
 from sifprov.replay.line import host_binds, recorded, writes_elsewhere
 from sifprov.runtime.argv import parse
 from sifprov.runtime.find import Runtime
+from sifprov.terminal import command as typed
 
 BY_HAND = "run the command again by hand"
 INSTANCE = "instance://"
@@ -33,6 +34,12 @@ class Refusal:
 
     text: str
     hint: str
+
+
+def with_file(it: Container, option: str = "--with") -> str:
+    """Returns what to type for another file in the place of a container, whose name may be
+    anything."""
+    return typed((option, f"{it.name}=FILE"))
 
 
 def of_run(past: Past, run: Run, runtime: Runtime, *, force: bool) -> Iterator[Refusal]:
@@ -117,7 +124,7 @@ def of_start(written: Written) -> Iterator[Refusal]:
     """Yields why it is not known what an output held when its run began. Where it has an earlier
     record, --force may begin with that one's content."""
     name = written.container.name
-    instead = f"--with {name}=FILE, if a container holds it"
+    instead = f"{with_file(written.container)}, if a container holds it"
     if written.lost:
         yield Refusal(
             f"{name}: it held earlier content when the run began, and the record of that is "

@@ -35,6 +35,7 @@ from sifprov.replay import line, start
 from sifprov.replay.ending import as_recorded, code_of, words_for
 from sifprov.replay.process import Runtimes, Streams
 from sifprov.replay.steps import Done, Found, Made, Plan, Rebuilt, Result, Step, Target
+from sifprov.replay.variables import environment
 from sifprov.replay.work import Work
 from sifprov.runtime.argv import parse
 from sifprov.runtime.conf import find_conf
@@ -108,7 +109,7 @@ def _run_step(around: Around, step: Step, made: Mapping[str, Result], streams: S
             names[item.state] = os.path.join(work.folder, os.path.basename(item.container.name))
     uuids = {identify(work.part(t.state)).uuid: Replay(t.state, t.record.id) for t in step.outputs}
     argv = line.command(step, files)
-    environ = {**line.environment(step, around.environ), CAPTURED: "1"}
+    environ = {**environment(step, around.environ), CAPTURED: "1"}
     around.check()
     around.on_command(argv)
     began = time.time_ns()
