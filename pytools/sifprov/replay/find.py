@@ -14,7 +14,7 @@ from sifprov.errors import FileError, MissingError
 from sifprov.frozen import dataclass
 from sifprov.identity import Identity
 from sifprov.model.container import APPLICATION, Container
-from sifprov.places import Place, Places
+from sifprov.places import Place, Places, Sif
 from sifprov.replay.contents import Content, Contents
 from sifprov.replay.steps import (
     BESIDE,
@@ -108,7 +108,7 @@ class Finder:
         if role == APPLICATION and identity.uuid is None and _is_plain(path):
             # The runtimes run folders and plain images too.
             return Found(container, path, GIVEN, GIVEN)
-        if not _is_fit(identity, role):
+        if not _has_content(identity, role):
             what = "system" if role == APPLICATION else "data"
             raise FileError(f"{path}: {identity.reason or f'it has no {what} partition'}")
         content = self._contents.read(identity, role)
@@ -187,22 +187,23 @@ class Finder:
             yield first
         known = _file_of(container.path)
         for place, sifs in self._places:
-            rest = []
-            for path in (sif.path for sif in sifs if _file_of(sif.path) != known):
-                found = self._candidate(place.label, path, container, role)
-                if found and (found.is_it or found.named):
+            sifs = tuple(sif for sif in sifs if _file_of(sif.path) != known)
+            for sif in (s for s in sifs if _fits(s, container)):
+                found = self._candidate(place.label, sif.path, container, role)
+                if found:
                     yield found
-                elif found and container.digest:
-                    rest.append(found)
-            for found in rest:
-                if self._claims(found.identity, role, container.digest):
+            # Of all others the records have to be read.
+            for sif in (s for s in sifs if container.digest and not _fits(s, container)):
+                self._on_step(f"looking for {container.name}: what {sif.name} says of itself")
+                found = self._candidate(place.label, sif.path, container, role)
+                if found and self._claims(found.identity, role, container.digest):
                     yield found
 
     def _candidate(
         self, where: str, path: str, container: Container, role: str
     ) -> _Candidate | None:
         identity = self._contents.identify(path)
-        if identity.uuid is None or not _is_fit(identity, role):
+        if identity.uuid is None or not _has_content(identity, role):
             return None
         is_it = identity.uuid == container.uuid
         return _Candidate(where, identity, is_it, identity.name == container.name)
@@ -225,7 +226,11 @@ def _is_plain(path: str) -> bool:
     return os.path.isfile(path) or os.path.isdir(path)
 
 
-def _is_fit(identity: Identity, role: str) -> bool:
+def _fits(sif: Sif, container: Container) -> bool:
+    return sif.uuid == container.uuid or sif.name == container.name
+
+
+def _has_content(identity: Identity, role: str) -> bool:
     return bool(identity.system) if role == APPLICATION else identity.partition is not None
 
 
