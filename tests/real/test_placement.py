@@ -74,7 +74,8 @@ def test_a_replay_finds_its_record_there(job: Job) -> None:
     assert job.cli("rerun", "output.sif").code == 1
     done = job.cli("rerun", "output.sif", "--metadata", "meta.sif").expect(0)
     assert done.stdout.splitlines()[-1] == "same"
-    first, replay = records(job, "meta.sif")
+    first, replay, verdict = records(job, "meta.sif")
+    assert verdict["replays"] == replay["replays"]
     assert replay["replays"]["id"] == first["id"]
     assert len(job.objects("output.rerun-1.sif")) == 1
     refused = job.cli("rerun", "meta.sif").expect(3)
