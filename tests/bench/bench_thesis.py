@@ -27,6 +27,13 @@ PARTS: dict[str, Any] = {
     "copy": thesis_copy,
     "replay": thesis_replay,
 }
+TITLES = {
+    "time": "Time",
+    "space": "Space of the scenarios",
+    "copy": "Zero-copy",
+    "replay": "Replay",
+}
+BEGIN, END = "<!-- bench-thesis -->", "<!-- end of bench-thesis -->"
 RESULTS = ROOT / "build" / "bench-thesis.json"
 
 
@@ -44,14 +51,36 @@ def keep(path: Path, results: dict[str, Any]) -> None:
 
 def show(name: str, result: dict[str, Any]) -> bool:
     """Prints the tables of a part; whether its bounds are kept."""
-    said: Report = PARTS[name].report(result["raw"])
-    print(f"\n### {name.capitalize()}\n\n{result['machine']}; {result['seconds']:.0f} s")
-    print("\n".join(said.lines), flush=True)
-    missed = [text for text, good in said.bars if not good]
+    print("\n" + "\n".join(lines(name, result)), flush=True)
+    missed = [text for text, good in PARTS[name].report(result["raw"]).bars if not good]
     for text in missed:
         print(f"bound not kept: {text}", file=sys.stderr)
-    print(f"\n{len(said.bars) - len(missed)} of {len(said.bars)} bounds are kept.", flush=True)
     return not missed
+
+
+def lines(name: str, result: dict[str, Any]) -> list[str]:
+    """What a page says of a part, in Markdown."""
+    said: Report = PARTS[name].report(result["raw"])
+    kept = sum(good for _, good in said.bars)
+    return [
+        f"### {TITLES[name]}",
+        "",
+        f"{result['machine']}; measured in {result['seconds']:,.0f} s.",
+        *said.lines,
+        "",
+        f"{kept} of {len(said.bars)} bounds are kept.",
+    ]
+
+
+def fill(page: Path, results: dict[str, Any]) -> None:
+    """Puts what was measured between the two marks of a page."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise SystemExit(f"{page}: has no marks {BEGIN} and {END}")
+    parts = [["", *lines(name, results[name]), ""] for name in PARTS if name in results]
+    text = "\n".join(line for part in parts for line in part)
+    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
 
 
 def main() -> int:
@@ -64,24 +93,31 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=2020, help="of the order")
     parser.add_argument("--json", type=Path, default=RESULTS, help="where raw results are kept")
     parser.add_argument("--show", action="store_true", help="only print what is kept there")
+    parser.add_argument("--page", type=Path, help="put the tables between the marks of this page")
     options = parser.parse_args()
     results = read_results(options.json)
-    if options.show:
-        shown = [show(name, results[name]) for name in PARTS if name in results]
-        return 0 if all(shown) else 1
-    chosen = Options(options.runs, options.rounds, options.megabytes, options.seed)
     good = []
-    for name in options.only:
-        progress(f"{name}: begins")
-        began = time.monotonic()
-        where = f"{machine()}; as {'root' if os.geteuid() == 0 else 'an ordinary user'}"
-        # Everything a part makes goes with its folder.
-        with tempfile.TemporaryDirectory(prefix="sifprov-bench-", dir="/var/tmp") as folder:
-            raw = PARTS[name].measure(make_place(Path(folder)), chosen)
-        results[name] = {"raw": raw, "machine": where, "seconds": time.monotonic() - began}
-        keep(options.json, results)
-        good.append(show(name, results[name]))
+    if options.show:
+        good = [show(name, results[name]) for name in PARTS if name in results]
+    else:
+        chosen = Options(options.runs, options.rounds, options.megabytes, options.seed)
+        for name in options.only:
+            results[name] = measure(name, chosen)
+            keep(options.json, results)
+            good.append(show(name, results[name]))
+    if options.page:
+        fill(options.page, results)
     return 0 if all(good) else 1
+
+
+def measure(name: str, options: Options) -> dict[str, Any]:
+    """Measures one part, in a folder that goes with all that it made."""
+    progress(f"{name}: begins")
+    began = time.monotonic()
+    where = f"{machine()}; as {'root' if os.geteuid() == 0 else 'an ordinary user'}"
+    with tempfile.TemporaryDirectory(prefix="sifprov-bench-", dir="/var/tmp") as folder:
+        raw = PARTS[name].measure(make_place(Path(folder)), options)
+    return {"raw": raw, "machine": where, "seconds": time.monotonic() - began}
 
 
 if __name__ == "__main__":

@@ -118,14 +118,19 @@ def _output(path: Path | None) -> Iterator[int]:
 
 
 def shuffled(
-    tasks: Mapping[str, Callable[[], float]], rounds: int, seed: int, label: str
+    tasks: Mapping[str, Callable[[], float]],
+    rounds: int,
+    seed: int,
+    label: str,
+    *,
+    warm_up: int = 1,
 ) -> dict[str, list[float]]:
-    """Runs every task once a round, in an order that `seed` decides, after one round that does not
-    count. A task returns the seconds that count."""
+    """Runs every task once a round, in an order that `seed` decides, after `warm_up` rounds that do
+    not count. A task returns the seconds that count."""
     chance = random.Random(seed)  # noqa: S311 - no secret: the same order every time
     times: dict[str, list[float]] = {name: [] for name in tasks}
     began = time.monotonic()
-    for number in range(-1, rounds):
+    for number in range(-warm_up, rounds):
         names = list(tasks)
         chance.shuffle(names)
         for name in names:

@@ -92,11 +92,11 @@ def measure(place: Place, options: Options) -> Raw:
             tasks[f"{TWO}, {fs}, {cache}"] = partial(_once, place, folder, fs, cache, _two_copies)
             tasks[f"{ZERO}, {fs}, {cache}"] = partial(_once, place, folder, fs, cache, _zero_copy)
         for flag in FLAGS:
-            for name in (READ, DD) if cache == COLD else (WRITE,):
+            for name in (READ, DD) if cache == COLD else (READ, WRITE):
                 disk = partial(_disk, name=name, flag=flag)
                 task = partial(_once, place, folder, EXT3, cache, disk)
                 tasks[f"{name}, {flag}, {cache}"] = task
-    times = shuffled(tasks, options.rounds, options.seed, "copy")
+    times = shuffled(tasks, options.rounds, options.seed, "copy", warm_up=0)
     size = (folder / "ext3.sif").stat().st_size
     result = {"times": times, "files": count, "megabytes": options.megabytes, "cold": how}
     shutil.rmtree(folder)
@@ -175,16 +175,17 @@ def _disk(place: Place, sif: Path, made: Path, *, name: str, flag: str) -> float
 
 
 def limits(times: dict[str, list[float]]) -> dict[str, list[float]]:
-    """What the disk can do, round by round: cold one read and one write, warm one write, each of
-    them the way whose median is the shortest."""
+    """What one read and one write take, round by round, with the input cold and warm: of each the
+    way whose median is the shortest."""
 
-    def best(*names: str) -> list[float]:
-        return min((times[name] for name in names), key=median)
+    def best(name: str, cache: str) -> list[float]:
+        return min((times[f"{name}, {flag}, {cache}"] for flag in FLAGS), key=median)
 
-    write = best(*(f"{WRITE}, {flag}, {WARM}" for flag in FLAGS))
-    read = best(*(f"{READ}, {flag}, {COLD}" for flag in FLAGS))
-    one_by_one = [a + b for a, b in zip(read, write, strict=True)]
-    return {COLD: one_by_one, WARM: write}
+    write = best(WRITE, WARM)
+    return {
+        cache: [read + wrote for read, wrote in zip(best(READ, cache), write, strict=True)]
+        for cache in (COLD, WARM)
+    }
 
 
 def report(raw: Raw) -> Report:
@@ -194,9 +195,8 @@ def report(raw: Raw) -> Report:
     limit = limits(times)
     rounds = len(limit[COLD])
     size = raw["megabytes"] / 1000
-    said.lines.append(
-        f"{raw['files']:,} files, {size:.1f} GB; cold: {raw['cold']} before each copy."
-    )
+    text = f"{raw['files']:,} files, {size:.1f} GB; cold: {raw['cold']} before each copy."
+    said.lines += ["", text]
     rows = []
     for cache in (COLD, WARM):
         for fs in (EXT3, SQUASHFS):

@@ -75,18 +75,27 @@ def allowed(payload: int) -> int:
 def report(raw: Raw) -> Report:
     """Both tables. The bound holds for what a container takes on the disk."""
     said = Report()
-    head = ["payload", "file system", "thesis", "its extra", "file", "above", "on disk", "above"]
+    head = [
+        "payload",
+        "file system",
+        "thesis",
+        "its extra",
+        "file size",
+        "above",
+        "on disk",
+        "above",
+    ]
     rows = []
     for row in raw["payloads"]:
         extra = row["thesis"] - row["payload"] // KIB
         cells = [_kib(row["payload"]), row["fs"], f"{row['thesis']:,} KiB", f"{extra:,} KiB"]
         for size in (row["size"], row["disk"]):
             above = size - row["payload"]
-            part = f"{above / KIB / extra:.0%} of the thesis's"
-            cells += [_kib(size), f"{_kib(above)}, {part}"]
+            part = f", {above / KIB / extra:.0%} of the thesis's" if above > 0 else ""
+            cells += [_kib(size), f"{_kib(above)}{part}"]
         rows.append(cells)
     said.table(head, rows)
-    head = ["scenario", "container", "files", "payload", "file", "of it free room"]
+    head = ["scenario", "container", "files", "payload", "file size", "of it free room"]
     rows = []
     for row in raw["containers"]:
         sizes = [_kib(row[key]) for key in ("payload", "size", "room", "disk")]

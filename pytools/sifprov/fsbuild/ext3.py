@@ -17,9 +17,9 @@ from sifprov.fsbuild.watch import watched
 from sifprov.sif.format import PAGE, align
 from sifprov.sparse import release
 
-# Small blocks keep small containers small. Writing a file into them takes the processor three times
-# as long, though: from some size on it is large ones, unless many small files would then take more
-# room; and from a further size on always.
+# Small blocks keep small containers small. Writing a file into them takes the processor more
+# than twice as long, though: from some size on it is large ones, unless many small files would then
+# take more room; and from a further size on always.
 SMALL, LARGE = 1024, 4096
 _LARGE_FROM, _ALWAYS_LARGE_FROM = 64 * 1024**2, 256 * 1024**2
 # One inode for each 16 KiB of free space, as mke2fs does by default.
