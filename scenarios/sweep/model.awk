@@ -1,8 +1,10 @@
-# How badly one growth rate fits the counts: awk -v rate=0.42 -f model.awk observed.txt
+# How badly one growth rate fits the counts: awk -v rate=0.42 [-v steps=500] -f model.awk observed.txt
 #
 # The model is logistic growth, dN/dt = rate · N · (1 - N / 1000), from the first count on. It is
 # solved by Runge and Kutta's method of the fourth order; the misfit is the mean squared difference.
 # Writes "rate misfit" to /Outputs/fit.txt. Only + - * / are used: every awk gives the same.
+
+BEGIN { if (!steps) steps = 500 }
 
 function slope(n) { return rate * n * (1 - n / 1000) }
 
@@ -19,8 +21,8 @@ function step(n, dt,    a, b, c, d) {
 !rows++ { time = $1; n = $2; next }
 
 {
-    dt = ($1 - time) / 500
-    for (i = 0; i < 500; i++) n = step(n, dt)
+    dt = ($1 - time) / steps
+    for (i = 0; i < steps; i++) n = step(n, dt)
     time = $1
     sum += (n - $2) * (n - $2)
 }

@@ -62,3 +62,5 @@ run sifprov trail --collapse result.sif
 sifprov trail --json result.sif >trail.json
 python3 "$here/check_sweep.py" trail.json rates.txt
 run sifprov verify -q result.sif
+read -r best _ < <(sifprov data cat result.sif /Outputs/best.txt)
+run sifprov rerun -q "fits/$best.sif"

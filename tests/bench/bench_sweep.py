@@ -134,8 +134,9 @@ def table(sweep: Sweep, rounds: int) -> bool:
         turn = number % len(ways)
         for way in ways[turn:] + ways[:turn]:
             took[way].append(sweep.once(way))
+    what = f"{sweep.runs} runs of {sweep.steps} steps, {sweep.jobs} at once, {rounds} rounds"
     print(
-        f"\n| {sweep.runs} runs of {sweep.steps} steps, {sweep.jobs} at once, {rounds} rounds | the sweep | quartiles "
+        f"\n| {what} | the sweep | quartiles "
         "| times bare | in each round | processor time of a run |\n|---|---|---|---|---|---|"
     )
     good = True

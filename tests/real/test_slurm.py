@@ -147,7 +147,7 @@ def _prepare(run: Runner, sifprov: str, app: str, sweep: str, gather: str) -> No
         "rates.txt": "\n".join(RATES) + "\n",
         ".config/sifprov/config.ini": "[capture]\nhost = yes\n",
         # Short: few steps.
-        "data/model.awk": (ROOT / "scenarios/sweep/model.awk").read_text().replace("500", "20"),
+        "data/model.awk": (ROOT / "scenarios/sweep/model.awk").read_text().replace("= 500", "= 20"),
     }  # fmt: skip
     run(["mkdir", "-p", "data", "logs", "fits", ".config/sifprov"]).expect()
     for name, text in texts.items():

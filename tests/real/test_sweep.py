@@ -51,6 +51,7 @@ def check(done: Finished, work: Path, runs: int, way: str) -> None:
         assert output["path"] == str(work / "fits" / f"{rate}.sif")
     ((_, digest),) = inputs
     assert digest.startswith("tree-v1:")
+    assert done.stdout.rstrip().endswith("\nsame")
     # The data were made with 0.42.
     assert re.search(r"^0\.4[123]\d\d \d", done.stdout, re.MULTILINE)
 
