@@ -261,6 +261,13 @@ def test_names_of_variables_that_went_in_do_not_count(tmp_path: Path) -> None:
     assert found == {"circumstances": {"variables": ("A", "B")}}
 
 
+def test_what_one_way_of_recording_does_not_tell_of_isolation_is_no_change(tmp_path: Path) -> None:
+    plugin = with_run(facts=facts(isolation={"contain": False, "no_tmp": False}))
+    wrapper = with_run(facts=facts(isolation={"contain": True}))
+    found = changes(stored(tmp_path, "a.sif", plugin), stored(tmp_path, "b.sif", wrapper))
+    assert found == {"platform": {"isolation: contain": ("false", "true")}}
+
+
 def test_long_command_lines_take_no_time(tmp_path: Path) -> None:
     words = tuple(str(i % 7) for i in range(20_000))
     a: Run = replace(run(), argv=(), command=words)

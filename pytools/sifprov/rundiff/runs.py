@@ -69,6 +69,10 @@ def platform(a: Run, b: Run) -> Topic:
         yield from change("runtime", _runtime(a), _runtime(b))
         for name, prefix in (("platform", ""), ("isolation", "isolation: ")):
             first, second = _shared(_fact(a, name)), _shared(_fact(b, name))
+            if name == "isolation" and isinstance(first, Mapping) and isinstance(second, Mapping):
+                # Plugin and wrapper do not tell quite the same fields of it.
+                both = first.keys() & second.keys()
+                first, second = ({n: side[n] for n in both} for side in (first, second))
             if first is not None and second is not None:
                 yield from by_way(first, second, prefix)
             elif first is not None or second is not None:
