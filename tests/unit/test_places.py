@@ -139,6 +139,34 @@ def test_what_vanishes_meanwhile_is_passed_over(
     assert len(notes) == 1 and "No such file" in notes[0]
 
 
+def test_what_becomes_something_else_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is a FIFO when it is opened, and a folder that is a link by then."""
+    tree = tmp_path / "tree"
+    (tree / "sub").mkdir(parents=True)
+    sif(tmp_path / "elsewhere/secret.sif")
+    first, second = sif(tree / "1.sif"), Path(sif(tree / "2.sif"))
+    real = os.stat
+
+    def stat(path: str | int, *args: object, **named: object) -> os.stat_result:
+        status = real(path, *args, **named)  # type: ignore[arg-type]
+        if path == "2.sif":
+            second.unlink()
+            os.mkfifo(second)
+            (tree / "sub").rmdir()
+            (tree / "sub").symlink_to(tmp_path / "elsewhere")
+        return status
+
+    monkeypatch.setattr(os, "stat", stat)
+    done: list[tuple[list[str], list[str]]] = []
+    thread = threading.Thread(target=lambda: done.append(looked(tree)), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert done and done[0][0] == [first]
+    assert len(done[0][1]) == 1 and "/sub: cannot be looked through" in done[0][1][0]
+
+
 def test_nothing_is_walked_before_it_is_asked_for(tmp_path: Path) -> None:
     first, second = sif(tmp_path / "1/a.sif"), tmp_path / "2"
     places = Places([Place(str(tmp_path / "1"), True), Place(str(second), True)])
