@@ -49,6 +49,12 @@ def test_a_file_counts_where_it_comes_first(tmp_path: Path) -> None:
     assert list(places.with_uuid(APP)) == []
 
 
+def test_no_folder_is_walked_twice(tmp_path: Path) -> None:
+    first = sif(tmp_path / "a/b/1.sif")
+    folders = [tmp_path, tmp_path / "a", tmp_path / "a/b", tmp_path]
+    assert looked(*folders, limit=3) == ([first], [])
+
+
 def test_links_to_files_count_and_links_to_folders_do_not(tmp_path: Path) -> None:
     sif(tmp_path / "store/x")
     (tmp_path / "work/sub").mkdir(parents=True)

@@ -308,8 +308,9 @@ def test_what_the_cache_of_digests_knows(
     assert reads == ["built-again.sif"]
     found = site.finder("archive", **cache).find(app, role=APPLICATION)
     assert (found.path, found.by, found.where) == (str(other), BY_DIGEST, SEARCHED)
-    with pytest.raises(MissingError):
-        site.finder("archive", **cache, SIFPROV_CACHE="no").find(app, role=APPLICATION)
+    for setting in ({"SIFPROV_CACHE": "no"}, {"SIFPROV_DIGEST": "full"}):
+        with pytest.raises(MissingError):
+            site.finder("archive", **cache, **setting).find(app, role=APPLICATION)
 
 
 def test_what_the_user_names(site: Site) -> None:
