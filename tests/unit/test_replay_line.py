@@ -141,7 +141,9 @@ def test_what_was_recorded_is_as_it_was_and_the_rest_as_today() -> None:
 
 def test_secrets_are_those_of_today() -> None:
     """A record has neither the value nor, where its name tells, the variable."""
-    went_in = Fact("isolation", {"environment": ["DB_PASSWORD", "API_TOKEN", "URL"]}, "environment")
+    went_in = Fact(
+        "isolation", {"environment": ["DB_PASSWORD", "API_TOKEN", "URL", "X"]}, "environment"
+    )
     then = (("SINGULARITYENV_URL", "https://me:[redacted]@host"), ("TZ", "[redacted]"))
     it = step(environment=then, facts=(went_in,))
     today = {

@@ -261,6 +261,13 @@ def test_what_runs_made_of_it_is_not_in_the_folder() -> None:
     graph = s.graph(end)
     with pytest.raises(MissingError, match=r"data\.sif"):
         planned(graph, Shelf(lost=("data.sif",), origins=True))
+    unread = replace(data.container, digest=None, reason="not read in time")
+    (end,) = s.run(app, (replace(data, container=unread),), "unread.sif")
+    with pytest.raises(MissingError, match=r"data\.sif"):
+        planned(
+            read(replace(carrier(end, record_of(s, end)), embedded=s.store)),
+            Shelf(lost=("data.sif",), origins=True),
+        )
     s = Sample()
     data = s.made("data.sif")
     changed = replace(data.container, marks=(CHANGED_OUTSIDE,), digest="tree-v1:" + "5" * 64)

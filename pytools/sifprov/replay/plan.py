@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable
 
 from sifprov.carrier import split_reference
-from sifprov.errors import MissingError, SifprovError
-from sifprov.frozen import dataclass
+from sifprov.errors import MissingError, NoRecordError, SifprovError
+from sifprov.frozen import dataclass, replace
 from sifprov.manifests import listed
 from sifprov.model.container import Container
 from sifprov.model.files import by_key
@@ -18,6 +18,7 @@ from sifprov.replay.change import resolve
 from sifprov.replay.find import Finder
 from sifprov.replay.gather import Gather
 from sifprov.replay.runtimes import Runtimes
+from sifprov.replay.spooled import waits
 from sifprov.replay.steps import Plan
 from sifprov.replay.wanted import wanted
 from sifprov.trail import Trail, read_trail
@@ -53,9 +54,18 @@ def plan(path: str, options: Options) -> Plan:
     """
     path, which = _reference(path, options.record)
     options.on_step(f"reading the records of {os.path.basename(path)}")
-    trail = read_trail(path, options.search, options.metadata)
-    finder = Finder(path, options.search, options.on_step)
-    return of_trail(trail, path, which, options, finder, Runtimes(options.runtime))
+    waiting = waits(path)
+    try:
+        trail = read_trail(path, options.search, options.metadata)
+        finder = Finder(path, options.search, options.on_step)
+        found = of_trail(trail, path, which, options, finder, Runtimes(options.runtime))
+    except NoRecordError as error:
+        hint = f"the record of a run waits: {waiting}" if waiting else error.hint
+        raise NoRecordError(str(error), hint=hint) from None
+    if waiting and not which:
+        note = f"{path}: the record of a run waits, and is not looked at: {waiting}"
+        return replace(found, notes=(note, *found.notes))
+    return found
 
 
 def of_trail(
