@@ -97,9 +97,6 @@ class Places:
         todo = [place.folder]
         while todo:
             path = todo.pop()
-            if self._left <= 0:
-                self._leave_out(path)
-                return
             try:
                 # The first is what the user named, and may be a link.
                 top = os.open(path, _FOLDER | (0 if path is place.folder else os.O_NOFOLLOW))
@@ -109,6 +106,9 @@ class Places:
             try:
                 if place.deep and not self._is_new(self._folders, os.fstat(top)):
                     continue
+                if self._left <= 0:
+                    self._leave_out(path)
+                    return
                 files, folders = self._listed(top, path)
                 for name in files:
                     sif = self._header(top, path, name)
