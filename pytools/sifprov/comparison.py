@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 
 from sifprov.carrier import read_carrier, split_reference
 from sifprov.compare import DIFFERS, ONLY_FIRST, ONLY_SECOND, SAME, FileVerdict, compare
@@ -198,8 +198,9 @@ def open_side(path: str, tree: Tree | None = None) -> Iterator[Side]:
     Raises FileError, MissingError."""
     with open_container(path) as (partition, fs):
         tree = tree or scan_partition(path, partition, Deadline())
-        nodes = {node.path: node for node in fs.walk()}
-        yield Side(path, tree.digest, tree, lambda p: fs.content(nodes[p]), _base(identify(path)))
+        # Of most containers no file is looked into.
+        nodes = cache(lambda: {node.path: node for node in fs.walk()})
+        yield Side(path, tree.digest, tree, lambda p: fs.content(nodes()[p]), _base(identify(path)))
 
 
 def _recorded(reference: str) -> Side | None:
