@@ -96,7 +96,7 @@ def starts(plan: Plan) -> set[str]:
     return set(made)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_all_that_is_needed_and_nothing_else(rng: random.Random) -> None:
     history = History(rng)
@@ -116,7 +116,7 @@ def test_all_that_is_needed_and_nothing_else(rng: random.Random) -> None:
                 assert isinstance(item, Found)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_whatever_records_are_lost(rng: random.Random) -> None:
     """What is planned hangs together, of what is known; else it is said what is missing."""
@@ -135,7 +135,7 @@ def test_whatever_records_are_lost(rng: random.Random) -> None:
         assert plan.wanted == history.target.record
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_whatever_containers_are_lost(rng: random.Random) -> None:
     """All that are missing are named, and nothing else is."""
