@@ -161,6 +161,7 @@ def test_what_is_equal_by_its_kind_is_alike(tmp_path: Path) -> None:
     done = before.judge(tolerance=Decimal("0.001"))
     assert (done.word, done.same) == (ALIKE, True)
     assert done.judgement.verdict.tolerance == "0.001"
+    assert shown(done)[-3] == "1 of 3 entries with other bytes are equal by their kind"
     assert shown(done)[-1] == "alike"
     document = to_json(done, ())
     assert document["verdict"] == "alike"

@@ -52,6 +52,10 @@ class Shown:
                 yield self._paint.odd(printable(text))
         if judgement.earlier:
             yield "compared with what the replayed record tells of its files"
+        if self._done.word == ALIKE:
+            alike = judgement.verdict.counts[FILE_WORDS.index(ALIKE)]
+            total = sum(judgement.verdict.counts)
+            yield f"{alike:,} of {total:,} entries with other bytes are equal by their kind"
         yield f"the replay is in {printable(_near(self._done.into))}"
         yield self.verdict()
 
