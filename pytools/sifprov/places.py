@@ -68,8 +68,8 @@ class Places:
         self.places = tuple(places)
         self.notes: list[str] = []
         self._on_step, self._limit, self._left = on_step, limit, limit
-        self._found: list[tuple[Sif, ...]] = []
-        self._by_uuid: list[dict[UUID, list[str]]] = []
+        self._found: dict[int, tuple[Sif, ...]] = {}
+        self._by_uuid: dict[int, dict[UUID, list[str]]] = {}
         self._files: set[tuple[int, int]] = set()
         self._folders: set[tuple[int, int]] = set()
         self._unreadable = 0
@@ -79,18 +79,22 @@ class Places:
     def __iter__(self) -> Iterator[tuple[Place, tuple[Sif, ...]]]:
         """Yields each place and the SIF files that are found there and in none before it."""
         for number, place in enumerate(self.places):
-            if number == len(self._found):
-                found = tuple(self._walk(place))
-                self._found.append(found)
-                self._by_uuid.append({})
-                for sif in found:
-                    self._by_uuid[number].setdefault(sif.uuid, []).append(sif.path)
-            yield place, self._found[number]
+            yield place, self._looked_through(number)
 
-    def with_uuid(self, uuid: UUID) -> Iterator[str]:
-        """Yields the paths of the files with this UUID."""
-        for number, _ in enumerate(self):
-            yield from self._by_uuid[number].get(uuid, ())
+    def with_uuid(self, uuid: UUID, *labels: str) -> Iterator[str]:
+        """Yields the paths of the files with this UUID, in the places with these labels (all)."""
+        for number, place in enumerate(self.places):
+            if not labels or place.label in labels:
+                self._looked_through(number)
+                yield from self._by_uuid[number].get(uuid, ())
+
+    def _looked_through(self, number: int) -> tuple[Sif, ...]:
+        if number not in self._found:
+            found = self._found[number] = tuple(self._walk(self.places[number]))
+            self._by_uuid[number] = {}
+            for sif in found:
+                self._by_uuid[number].setdefault(sif.uuid, []).append(sif.path)
+        return self._found[number]
 
     def _walk(self, place: Place) -> Iterator[Sif]:
         # An explicit stack: a deep tree needs no recursion.

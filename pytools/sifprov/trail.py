@@ -59,12 +59,14 @@ def read_trail(
     metadata: str = "",
     *,
     on_step: Callable[[str], None] = lambda text: None,
+    below: Callable[[UUID], Iterable[str]] | None = None,
 ) -> Trail:
     """Reads the trail of what is at `path`. Raises FileError, NoRecordError.
 
     Ancestors are looked for where the record says, beside the container, and in the folders
     `search` and below them; one counts only when its UUID is the recorded one. `metadata` names a
-    place that holds records of many.
+    place that holds records of many. `below` returns the paths of the files with a UUID below
+    `search`, for who looks there anyway.
     """
     search = tuple(search)
     others = elsewhere(metadata)
@@ -77,7 +79,8 @@ def read_trail(
     others = {**others, **start.as_elsewhere()}
     folders = [os.path.dirname(os.path.abspath(path)), *search]
     places = Places([Place(folder, True) for folder in search], on_step)
-    walk = Walk(start, lambda wanted: _find(wanted, folders, places, others), _embedded)
+    below = below or places.with_uuid
+    walk = Walk(start, lambda wanted: _find(wanted, folders, below, others), _embedded)
     walk.take_embedded(embedded_elsewhere(metadata).documents)
     walk.run()
     newest_first = (record for _, record in reversed(start.good))
@@ -228,11 +231,14 @@ class Walk:
 
 
 def _find(
-    wanted: Container, folders: list[str], places: Places, others: Elsewhere
+    wanted: Container,
+    folders: list[str],
+    below: Callable[[UUID], Iterable[str]],
+    others: Elsewhere,
 ) -> Carrier | None:
     near = (os.path.join(f, os.path.basename(wanted.name)) for f in folders)
-    below = places.with_uuid(wanted.uuid) if wanted.uuid else ()
-    for path in chain((wanted.path,), near, below):
+    far = below(wanted.uuid) if wanted.uuid else ()
+    for path in chain((wanted.path,), near, far):
         if os.path.isdir(path) != (FOLDER in wanted.marks) or path.endswith(EXTENSION):
             continue
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,7 +13,7 @@ import pytest
 from tests.unit.sifs import add, origin_record, run_record
 from tests.unit.verified import make_app, tree_of
 
-from sifprov import digestcache
+from sifprov import digestcache, places
 from sifprov.create import create_data
 from sifprov.errors import FileError, MissingError
 from sifprov.frozen import replace
@@ -349,6 +349,28 @@ def test_the_layout_of_a_container_whatever_its_content(site: Site, reads: list[
     assert site.finder("archive").layout_of(site.container) == str(site.top / "archive/deep/x.sif")
     assert site.finder().layout_of(site.container) is None
     assert reads == []
+
+
+def test_every_folder_is_looked_through_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trail and the plan look for the same files; and nobody looks where it is not needed."""
+    walked: list[str] = []
+    real = places.Places._walk
+
+    def walk(self: places.Places, place: places.Place) -> Iterator[places.Sif]:
+        walked.append(os.path.basename(place.folder))
+        return real(self, place)
+
+    monkeypatch.setattr(places.Places, "_walk", walk)
+    there = site.top / "path/x.sif"
+    site.recorded.rename(there)
+    finder = site.finder("archive", SIFPROV_PATH=str(site.top / "path"))
+    assert site.container.uuid
+    assert list(finder.searched(site.container.uuid)) == []
+    assert walked == ["here", "archive"]
+    for _ in range(2):
+        assert finder.find(site.container, role=INPUT).path == str(there)
+        assert finder.layout_of(site.container) == str(there)
+    assert walked == ["here", "archive", "path"]
 
 
 def test_a_folder_to_search_must_be_there(site: Site) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from uuid import UUID
 
 from sifprov.content import Tree
 from sifprov.errors import FileError, MissingError
@@ -81,6 +82,10 @@ class Finder:
     def notes(self) -> tuple[str, ...]:
         """What could not be looked through so far, for the user to know."""
         return tuple(self._places.notes)
+
+    def searched(self, uuid: UUID) -> Iterator[str]:
+        """Yields the paths of the files with this UUID below the folders of `search`."""
+        return self._places.with_uuid(uuid, BESIDE, SEARCHED)
 
     def find(self, container: Container, *, role: str) -> Found:
         """Returns the file that is this container now.

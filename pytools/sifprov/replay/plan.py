@@ -56,8 +56,9 @@ def plan(path: str, options: Options) -> Plan:
     options.on_step(f"reading the records of {os.path.basename(path)}")
     waiting = waits(path)
     try:
-        trail = read_trail(path, options.search, options.metadata)
         finder = Finder(path, options.search, options.on_step)
+        below = finder.searched if options.search else None
+        trail = read_trail(path, options.search, options.metadata, below=below)
         found = of_trail(trail, path, which, options, finder, Runtimes(options.runtime))
     except NoRecordError as error:
         hint = f"the record of a run waits: {waiting}" if waiting else error.hint
