@@ -24,6 +24,16 @@ def done(job: Job) -> Job:
     return job
 
 
+@pytest.fixture
+def alone(job: Job) -> Job:
+    """As `done`, but nothing is left of the folder that the input was made from."""
+    job.run(["rm", "-r", "data", "input.sif", "output.sif"]).expect()
+    job.make("1M")
+    job.run(["mv", "data", "kept"]).expect()
+    job.shell(COPY).expect()
+    return job
+
+
 def change_a_byte(image: Path) -> None:
     """Changes the first byte of the text that stands in a data container."""
     data = image.read_bytes()
@@ -65,33 +75,35 @@ def test_a_second_replay_takes_the_next_name(done: Job) -> None:
     assert done.path("output.rerun-2.sif").exists()
 
 
-def test_containers_may_have_moved(done: Job) -> None:
-    copy, store = done.path("copy"), done.path("store")
-    done.run(["mkdir", copy, store]).expect()
-    done.run(["cp", "output.sif", copy]).expect()
-    done.run(["mv", "input.sif", store]).expect()
-    done.run(["cp", done.app, store / "app.sif"]).expect()
+def test_containers_may_have_moved(alone: Job) -> None:
+    copy, store = alone.path("copy"), alone.path("store")
+    alone.run(["mkdir", copy, store]).expect()
+    alone.run(["cp", "output.sif", copy]).expect()
+    alone.run(["mv", "input.sif", store]).expect()
+    alone.run(["cp", alone.app, store / "app.sif"]).expect()
 
-    missing = done.cli("rerun", "output.sif", cwd=copy).expect(3)
+    missing = alone.cli("rerun", "output.sif", cwd=copy).expect(3)
     assert "input.sif" in missing.stderr
     assert "--search" in missing.stderr
     assert not list(copy.glob("*rerun*"))
 
-    shown = done.cli("rerun", "output.sif", "--search", store, cwd=copy).expect(0)
+    shown = alone.cli("rerun", "output.sif", "--search", store, cwd=copy).expect(0)
     assert shown.stdout.splitlines()[-1] == "same"
 
 
-def test_a_changed_byte_of_the_input_is_found(done: Job) -> None:
-    change_a_byte(done.path("input.sif"))
+def test_a_changed_byte_of_the_input_is_found(alone: Job) -> None:
+    change_a_byte(alone.path("input.sif"))
 
-    refused = done.cli("rerun", "output.sif").expect(3)
+    refused = alone.cli("rerun", "output.sif").expect(3)
     assert "not the recorded" in refused.stderr
     assert "input.sif" in refused.stderr
-    assert not list(done.run.folder.glob("*rerun*"))
+    assert not list(alone.run.folder.glob("*rerun*"))
 
-    forced = done.cli("rerun", "--force", "output.sif").expect(1)
+    forced = alone.cli("rerun", "--force", "output.sif").expect(1)
     assert forced.stdout.splitlines()[-1] == "differs"
-    assert "differs" in forced.stdout.splitlines()[0]
+    told = next(row for row in forced.stdout.splitlines() if "Outputs/copy.txt" in row)
+    assert "differs" in told
+    assert "changed: input input.sif" in forced.stdout
 
 
 def test_an_output_that_was_changed_afterwards_is_told(done: Job) -> None:
@@ -101,11 +113,15 @@ def test_an_output_that_was_changed_afterwards_is_told(done: Job) -> None:
     assert shown.stdout.splitlines()[-1] == "differs"
 
 
-def test_another_container_of_the_same_name_is_not_taken(done: Job) -> None:
-    done.run(["rm", "input.sif"]).expect()
-    done.run(["sh", "-c", "echo other > data/data.txt"]).expect()
-    done.cli("data", "create", "-q", "input.sif", "--from", "data", "--mount", "/Inputs").expect()
-    done.cli("rerun", "output.sif").expect(3)
+def test_another_container_of_the_same_name_is_not_taken(alone: Job) -> None:
+    alone.run(["rm", "input.sif"]).expect()
+    alone.run(["sh", "-c", "mkdir other; echo other > other/data.txt"]).expect()
+    alone.cli("data", "create", "-q", "input.sif", "--from", "other", "--mount", "/Inputs").expect()
+    alone.cli("rerun", "output.sif").expect(3)
+    # But where the folder is as it was, it is made again.
+    alone.run(["mv", "kept", "data"]).expect()
+    shown = alone.cli("rerun", "output.sif").expect(0)
+    assert "made again" in shown.stderr
 
 
 def test_an_application_that_fails_now_is_told(job: Job) -> None:
