@@ -143,7 +143,7 @@ def replay(
     *,
     into: str | None = None,
     keep: bool = False,
-    **how: bool,
+    **how: object,
 ) -> tuple[Plan, Outcome]:
     planned = plan(str(site.path(name)), Options(**how))  # type: ignore[arg-type]
     with work_folder(planned, into, keep=keep) as work:
@@ -197,10 +197,13 @@ def test_a_lost_input_is_made_of_its_folder_again(site: Site, tmp_path: Path) ->
     """For as long as the step goes on."""
     away = site.path("input.sif").rename(tmp_path / "input.sif")
     try:
-        planned, outcome = replay(site, "prep.sif")
-        with pytest.raises(MissingError, match=r"input\.sif"):
-            site.path("data/f").write_text("other\n")
+        with pytest.raises(MissingError, match=r"input\.sif") as caught:
             plan(str(site.path("prep.sif")), Options())
+        assert "--from-origin makes input.sif again" in (caught.value.hint or "")
+        planned, outcome = replay(site, "prep.sif", from_origin=True)
+        site.path("data/f").write_text("other\n")
+        with pytest.raises(MissingError, match=r"input\.sif"):
+            plan(str(site.path("prep.sif")), Options(from_origin=True))
     finally:
         away.rename(site.path("input.sif"))
         site.path("data/f").write_text("data\n")
@@ -345,6 +348,21 @@ def test_another_plan_takes_another_folder(site: Site) -> None:
     assert outcome.into == str(site.path("plot.rerun-2.sif"))
     assert site.text(outcome.into).endswith("other\n")
     assert {p.name: p.read_bytes() for p in parts.iterdir()} == before
+
+
+def test_records_that_go_elsewhere(site: Site) -> None:
+    place = str(site.path("rerun.jsonl"))
+    site.touch("fail-plot")
+    with pytest.raises(ReplayError):
+        replay(site, "plot.sif", from_origin=True, metadata=place)
+    site.path("fail-plot").unlink()
+    site.path("log").unlink()
+    _, outcome = replay(site, "plot.sif", from_origin=True, metadata=place)
+    assert site.started() == ["plot"]
+    assert {r.place for done in outcome.done for r in done.outputs} == {place}
+    assert read_carrier(outcome.into).good == ()
+    lines = Path(place).read_text().splitlines()
+    assert sum('"replays":{' in line for line in lines) == len(RUNS) + 1  # one failed
 
 
 def test_two_at_the_same_time_take_different_numbers(site: Site) -> None:

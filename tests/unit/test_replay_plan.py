@@ -249,6 +249,18 @@ def test_a_lost_input_is_made_of_its_folder_again() -> None:
         assert not plan.notes or all("input.sif" not in note for note in plan.notes)
     with pytest.raises(MissingError, match=r"input\.sif"):
         planned(graph, Shelf(lost=("input.sif",)), from_origin=True)
+    # The last run alone is replayed with what there is.
+    graph = chain(1)
+    for shelf, force in (
+        (Shelf(lost=("input.sif",), origins=True), True),
+        (Shelf(changed=("input.sif",), origins=True), False),
+    ):
+        with pytest.raises(MissingError, match=r"input\.sif") as caught:
+            planned(graph, shelf, force=force)
+        assert "--from-origin makes input.sif again" in (caught.value.hint or "")
+    plan = planned(graph, Shelf(changed=("input.sif",), origins=True), force=True)
+    assert isinstance(plan.last.inputs[0], Found)
+    assert "input.sif: changed" in plan.notes
 
 
 def test_what_runs_made_of_it_is_not_in_the_folder() -> None:

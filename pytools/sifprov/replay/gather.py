@@ -223,32 +223,29 @@ class Gather:
         return replace(found, container=it) if isinstance(found, Found) else found
 
     def _look(self, it: Container, role: str, read: Read | None) -> Found | Start | None:
-        found, problem = None, ""
+        found, problem = None, None
         try:
             found = self._finder.find(it, role=role)
+            problem = found.changed
         except MissingError as error:
             problem = str(error)
-        if found is None or found.changed:
+        if problem is not None:
             start = self._again(it, read)
-            if start:
+            if start and self._from_origin:
                 return start
-        if found is None:
-            rebuilt, untracked = (
-                (read.state is not None, read.untracked) if read else (False, False)
-            )
-            self._problems.miss(it, problem, rebuilt=rebuilt, untracked=untracked)
-            return None
-        if found.changed and not self._force:
-            self._problems.changed(found.changed)
-            return None
-        if found.changed:
-            self.notes.append(found.changed)
-        elif it.digest is None:
+            if found is None or not self._force:
+                rebuilt = start is not None or (read is not None and read.state is not None)
+                untracked = found is None and read is not None and read.untracked
+                there = found is not None
+                self._problems.miss(it, problem, there=there, rebuilt=rebuilt, untracked=untracked)
+                return None
+            self.notes.append(problem)
+        elif found and it.digest is None:
             self.notes.append(
                 f"{it.name}: its content was not recorded ({it.reason or 'not read'}), so nothing "
                 f"proves that {found.path} holds it"
             )
-        return replace(found, path=os.path.abspath(found.path))
+        return replace(found, path=os.path.abspath(found.path)) if found else None
 
     def _again(self, it: Container, read: Read | None) -> Start | None:
         """What an input as it was made can be made of once more: the folder, or its files in the

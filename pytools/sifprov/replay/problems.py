@@ -26,17 +26,18 @@ class Problems:
             self._texts[each.text] = None
             self._hints[each.hint] = None
 
-    def changed(self, text: str) -> None:
-        """Adds a container that holds other content now."""
-        self.refuse(Refusal(text, FORCE))
-
-    def miss(self, it: Container, text: str, *, rebuilt: bool, untracked: bool) -> None:
-        """Adds a container that is not found, as `text` says; `rebuilt`: the run that made it is
-        recorded; `untracked`: but it had been changed since."""
+    def miss(
+        self, it: Container, text: str, *, there: bool, rebuilt: bool, untracked: bool
+    ) -> None:
+        """Adds a container that is not found, or is `there` with other content, as `text` says.
+        `rebuilt`: what it was made of is known; `untracked`: but it had been changed since."""
         if untracked:
             text += "; it had been changed by no recorded run before it was read, so none makes it"
         self._texts[text] = None
-        self._missing.append(it)
+        if there:
+            self._hints[FORCE] = None
+        else:
+            self._missing.append(it)
         if rebuilt:
             self._rebuilt.append(it)
 
