@@ -168,6 +168,13 @@ def test_what_is_equal_by_its_kind_is_alike(tmp_path: Path) -> None:
     assert document["tolerance"] == "0.001"
 
 
+def test_a_picture_that_may_be_executed_is_another_kind(tmp_path: Path) -> None:
+    old, new = saved(drawn(size=(8, 8)), "2020"), saved(drawn(size=(8, 8)), "2026")
+    done = both(tmp_path, {"a.png": old}, {"a.png*": new}).judge()
+    what = "all 64 pixels are the same; only one may be executed"
+    assert words(done) == {"a.png": (DIFFERS, what)}
+
+
 def test_names_of_any_bytes_harm_nobody(tmp_path: Path) -> None:
     name = os.fsdecode(b"\x1b[2J\xff\n")
     done = both(tmp_path, {name: b"1"}, {name: b"2"}).judge()
@@ -317,6 +324,17 @@ def test_steps_are_compared_by_their_digests(tmp_path: Path) -> None:
     assert text[0] == "  differs               run a, 0.50 s: out.sif"
     assert text[1] == "  not recorded          run b, 0.50 s: out.sif"
     assert problems("sifprov.rerun/1", json.loads(json.dumps(to_json(replay, ())))) == []
+
+
+def test_of_many_steps_those_that_are_the_same_are_counted(tmp_path: Path) -> None:
+    before = both(tmp_path, FILES, FILES)
+    step, done = before.plan.last, before.outcome.done[0]
+    keys = [f"{n}" for n in range(30)]
+    plan = replace(before.plan, steps=tuple(replace(step, key=k) for k in keys))
+    outcome = replace(before.outcome, done=tuple(replace(done, key=k) for k in keys))
+    replay = replace(before, plan=plan, outcome=outcome).judge()
+    assert shown(replay)[0] == "  30 more runs came out the same (-v lists them)"
+    assert sum("run 1" in line for line in shown(replay, verbose=True)) == 11
 
 
 def test_a_narrow_terminal_gets_two_lines_a_file(tmp_path: Path) -> None:

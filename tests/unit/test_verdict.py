@@ -184,7 +184,8 @@ def test_the_newest_run_is_still_the_newest(tmp_path: Path) -> None:
     assert diff_runs(read_run(str(original)), found).same
     trail = read_trail(path)
     graph = build(trail)
-    (activity,) = (a for a in graph.activities.values() if a.run)
+    making, activity = graph.activities.values()
+    assert (making.kind, activity.kind) == ("origin", "run")
     assert [w.kind for w in activity.words] == ["verdict", "annotation"]
     assert f"replay of record {before.plan.record.id}: same" in render(trail)
     # The verdict makes no state of its own: there is one target, which the run made.
