@@ -118,9 +118,10 @@ def test_another_container_of_the_same_name_is_not_taken(alone: Job) -> None:
     alone.run(["sh", "-c", "mkdir other; echo other > other/data.txt"]).expect()
     alone.cli("data", "create", "-q", "input.sif", "--from", "other", "--mount", "/Inputs").expect()
     alone.cli("rerun", "output.sif").expect(3)
-    # But where the folder is as it was, it is made again.
+    # But where the folder is as it was, it can be made again.
     alone.run(["mv", "kept", "data"]).expect()
-    shown = alone.cli("rerun", "output.sif").expect(0)
+    assert "--from-origin" in alone.cli("rerun", "output.sif").expect(3).stderr
+    shown = alone.cli("rerun", "output.sif", "--from-origin").expect(0)
     assert "made again" in shown.stderr
 
 
