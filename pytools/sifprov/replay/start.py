@@ -1,7 +1,8 @@
 """What a new output holds when its run is replayed: chosen from what is at hand, then built.
 
 The content is proved: of Kept, Copied and Refilled by the recorded tree digest, when it is chosen
-and again when it is built.
+and again when it is built. Where no record tells of an earlier state, nothing can be proved, and
+older.py says what was there all the same.
 """
 
 from __future__ import annotations
