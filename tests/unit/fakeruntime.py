@@ -1,6 +1,6 @@
 """A program that stands for a runtime in fast tests: it writes into ext3 by debugfs, as
 `exec … APP join NAME`, the file `f` of each input and NAME, one after the other, into the file `f`
-of each output.
+of each output; where that is there, into NAME.
 
 Beside it, `log` gets a line at the start and at the end of each run; while `hold-NAME` is there the
 run waits, and with `fail-NAME` it ends with 3, with `refuse-NAME` before anything is touched.
@@ -64,8 +64,7 @@ def _main(folder: Path, argv: list[str]) -> int:
         if not options.endswith(",ro"):
             new = folder / f"new-{name}-{os.getpid()}"
             new.write_bytes(text + name.encode() + b"\n")
-            _debugfs(path, f"rm {source}/f", write=True)
-            _debugfs(path, f"write {new} {source}/f", write=True)
+            _write(path, new, f"{source}/{name if _debugfs(path, f'cat {source}/f') else 'f'}")
             new.unlink()
     _note(folder, f"end {name}")
     return 3 if (folder / f"fail-{name}").exists() else 0
@@ -76,11 +75,19 @@ def _note(folder: Path, line: str) -> None:
         file.write(f"{line} {time.monotonic()}\n")
 
 
-def _debugfs(path: str, command: str, *, write: bool = False) -> bytes:
-    argv = ["/sbin/debugfs", *(["-w"] if write else []), "-R", command]
+def _write(path: str, new: Path, name: str) -> None:
+    # Left to itself debugfs counts in seconds: what a run writes in its first one would seem to be
+    # older than the run.
+    seconds, ns = divmod(time.time_ns(), 10**9)
+    _debugfs(path, f"write {new} {name}", seconds)
+    _debugfs(path, f"set_inode_field {name} ctime_extra {ns << 2}", seconds)
+
+
+def _debugfs(path: str, command: str, now: int | None = None) -> bytes:
+    """Lets debugfs do one thing, at the time `now` where it is to write (seconds since 1970)."""
+    argv = ["/sbin/debugfs", *([] if now is None else ["-w"]), "-R", command]
     argv.append(f"{path}?offset={offset_of(path)}")
-    # It counts in seconds: what a run writes in its first one would seem to be older than the run.
-    env = {"E2FSPROGS_FAKE_TIME": "1600000000"}
+    env = {"E2FSPROGS_FAKE_TIME": str(now or "")}
     return subprocess.run(argv, capture_output=True, check=True, env=env).stdout
 
 

@@ -79,13 +79,13 @@ class Site:
             assert time.monotonic() < end, self.started()
             time.sleep(0.01)
 
-    def text(self, path: str) -> str:
-        """The file that a container holds."""
+    def text(self, path: str, name: str = "f") -> str:
+        """A file that a container holds."""
         mount = next(m for n, m in MOUNTS.items() if Path(path).name.startswith(n))
         argv = [
             "/sbin/debugfs",
             "-R",
-            f"cat {mount}/f",
+            f"cat {mount}/{name}",
             f"{path}?offset={fakeruntime.offset_of(path)}",
         ]
         return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
@@ -243,7 +243,9 @@ def test_an_output_that_went_through_several_runs(site: Site) -> None:
     """Each replay starts where its run did: from what still stands, or by what came before."""
     planned, outcome = replay(site, "chain.sif", from_origin=True)
     assert site.started() == ["one", "two", "three"]
-    assert site.text(outcome.into).endswith("three\n")
+    assert [site.text(outcome.into, name) for name in ("f", "two", "three")] == [
+        f"data\n{name}\n" for name in ("one", "two", "three")
+    ]
     # It is one container that went on: its records are those of three replays.
     records = [r for _, r in read_carrier(outcome.into).good if r.run]
     assert [r.replays.record for r in records if r.replays] == [

@@ -84,6 +84,8 @@ def run_step(around: Around, step: Step, made: Mapping[str, Result], streams: St
     work.begin(states)
     try:
         return _run_step(around, step, made, streams)
+    except BrokenPipeError:
+        raise  # nobody reads any more what we tell
     except OSError as error:
         where = error.filename or work.folder
         raise FileError(f"{where}: {error.strerror or error}") from error

@@ -144,7 +144,6 @@ def work_folder(plan: Plan, into: str | None = None, *, keep: bool = False) -> I
     path, held = _chosen(plan.original, key) if into is None else (into, _of(into, key))
     try:
         work = Work(plan, path, held, keep=keep)
-        work.discard(work.states)
         try:
             yield work
         finally:
