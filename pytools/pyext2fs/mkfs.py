@@ -58,7 +58,7 @@ def mkfs(
         extended.append(f"hash_seed={hash_seed}")
     argv = ["-q", "-F", "-t", "ext3", "-O", _FEATURES, "-b", str(block_size), "-I", str(INODE_SIZE)]
     argv += ["-N", str(inode_option(inodes + RESERVED_INODES, size, block_size)), "-m", "0"]
-    argv += ["-J", f"size={journal_size(block_size) >> 20}"]
+    argv += ["-J", f"size={journal_size(block_size, size) >> 20}"]
     if uuid:
         argv += ["-U", uuid]
     with opened(path, writable=True) as fd:

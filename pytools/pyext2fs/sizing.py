@@ -12,6 +12,7 @@ from pyext2fs._run import Ext2fsError
 INODE_SIZE = 256  # ext3 has room for nanoseconds only in inodes larger than 128 bytes
 RESERVED_INODES = 11  # 1 to 10 are ext3's own, 11 is lost+found
 _IN_INODE_XATTRS = INODE_SIZE - 128 - 32 - 4 - 4
+_LARGE = 4096
 _SLACK = 64  # blocks: mke2fs drops a last group that has less than 50 to give
 
 
@@ -92,13 +93,14 @@ def size_for(sizing: Sizing, free: int = 0, *, shrunk: bool = False) -> int:
     inodes = sizing.inodes + RESERVED_INODES
     data = sizing.blocks + -(-free // block_size)
     data += map_blocks(-(-free // block_size), block_size)
-    journal = journal_size(block_size) // block_size
-    data += journal + map_blocks(journal, block_size) + 16384 // block_size  # + lost+found
-    if not shrunk:
-        # mke2fs refuses a journal that takes more than half of what is free when it makes it.
-        data = max(data, 2 * journal + 16384 // block_size + 8)
-    blocks = data
+    data += 16384 // block_size  # lost+found
+    blocks = files = data
     while True:
+        journal = journal_size(block_size, blocks * block_size) // block_size
+        data = files + journal + map_blocks(journal, block_size)
+        if not shrunk:
+            # mke2fs refuses a journal that takes more than half of what is free when it makes it.
+            data = max(data, 2 * journal + 16384 // block_size + 8)
         groups, last = divmod(blocks - first, 8 * block_size)
         groups += last > 0
         per_group = _inodes_per_group(inodes, groups, block_size)
@@ -119,9 +121,16 @@ def inode_option(inodes: int, size: int, block_size: int) -> int:
     return _inodes_per_group(inodes, groups, block_size) * groups
 
 
-def journal_size(block_size: int) -> int:
-    """The smallest journal, 1024 blocks, in bytes."""
-    return 1024 * block_size
+def journal_size(block_size: int, size: int) -> int:
+    """Bytes of the journal in a filesystem of `size` bytes: 1024 blocks, the fewest; with large
+    blocks a 64th of the filesystem, up to 64 MiB.
+
+    Whoever writes many files waits for a journal that is full again and again.
+    """
+    least = 1024 * block_size
+    if block_size < _LARGE:
+        return least
+    return max(least, min(size // 64, 64 << 20) >> 20 << 20)
 
 
 def map_blocks(count: int, block_size: int) -> int:

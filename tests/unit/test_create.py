@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.unit.ext2trees import below, odd_tree, tree_of_folder, tree_of_image
 
+from pyext2fs._inodes import Inodes
 from pyext2fs.fsck import fsck
 from pyext2fs.mkfs import mkfs
 from pyext2fs.sizing import size_for
@@ -144,6 +145,20 @@ def test_blocks_are_large_where_that_costs_little(
         (folder / str(number)).write_bytes(b"x")
     made = make(tmp_path / "x.sif", folder if files else None, free=free)
     assert superblock(made.path, made.partition.offset).block_size == block
+
+
+@pytest.mark.parametrize(
+    ("free", "journal"), [(1 * MIB, 1), (48 * MIB, 1), (64 * MIB, 4), (1 << 30, 16), (9 << 30, 64)]
+)
+def test_the_journal_grows_with_what_a_run_may_write(
+    tmp_path: Path, free: int, journal: int
+) -> None:
+    made = make(tmp_path / "x.sif", None, free=free)
+    with open(made.path, "rb") as file:
+        inode = Inodes(file.fileno(), made.partition.offset).read(8)
+    assert int.from_bytes(inode[4:8], "little") == journal * MIB
+    found = superblock(made.path, made.partition.offset)
+    assert found.free_blocks * found.block_size >= free
 
 
 def test_empty_space_takes_no_room(tmp_path: Path) -> None:
