@@ -311,27 +311,36 @@ def interrupted(site: Site) -> Path:
     return site.path(".plot.rerun-1.sif.parts")
 
 
-def test_a_finished_state_that_was_changed_is_not_believed(site: Site) -> None:
+def test_finished_states_are_not_believed_for_their_names(site: Site) -> None:
     parts = interrupted(site)
-    data = (parts / "a.sif").read_bytes()
-    (parts / "a.sif").write_bytes(data.replace(b"data\nprep\na\n", b"data\nprep\nX\n"))
+    a, b, prep = (parts / f"{name}.sif" for name in ("a", "b", "prep"))
+
+    def changed() -> None:
+        data = a.read_bytes()
+        assert b"data\nprep\na\n" in data
+        a.write_bytes(data.replace(b"data\nprep\na\n", b"data\nprep\nX\n"))
+
+    def another_one() -> None:
+        a.write_bytes(b.read_bytes())
+
+    def what_others_build_on() -> None:
+        prep.unlink()
+
+    def broken() -> None:
+        b.write_bytes(b.read_bytes()[:5000])
+
+    again = {changed: "a", another_one: "a", what_others_build_on: "prep a b", broken: "b"}
+    for harm, names in again.items():
+        harm()
+        site.touch("fail-plot")
+        with pytest.raises(ReplayError):
+            replay(site, "plot.sif", from_origin=True)
+        assert set(site.started()) == {*names.split(), "plot"}, harm
+        site.path("log").unlink()
+    site.path("fail-plot").unlink()
     _, outcome = replay(site, "plot.sif", from_origin=True)
-    assert site.started() == ["a", "plot"]
+    assert site.started() == ["plot"]
     assert site.text(outcome.into) == site.text(str(site.path("plot.sif")))
-
-
-def test_what_builds_on_a_state_that_is_gone_is_done_again(site: Site) -> None:
-    parts = interrupted(site)
-    (parts / "prep.sif").unlink()
-    replay(site, "plot.sif", from_origin=True)
-    assert sorted(site.started()) == ["a", "b", "plot", "prep"]
-
-
-def test_a_state_in_another_ones_place_is_not_believed(site: Site) -> None:
-    parts = interrupted(site)
-    (parts / "a.sif").write_bytes((parts / "b.sif").read_bytes())
-    replay(site, "plot.sif", from_origin=True)
-    assert site.started() == ["a", "plot"]
 
 
 def test_another_plan_takes_another_folder(site: Site) -> None:
