@@ -87,8 +87,8 @@ def main() -> int:
     """Measures, keeps and prints. Returns 1 when a bound is not kept."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
-    parser.add_argument("--runs", type=int, default=30, help="of every way in `time`")
-    parser.add_argument("--rounds", type=int, default=5, help="of every way in `copy`")
+    parser.add_argument("--runs", type=int, default=30, help="of every way in `time`, at least 2")
+    parser.add_argument("--rounds", type=int, default=5, help="of every way in `copy`, at least 2")
     parser.add_argument("--megabytes", type=int, default=2100, help="of the files in `copy`")
     parser.add_argument("--seed", type=int, default=2020, help="of the order")
     parser.add_argument("--json", type=Path, default=RESULTS, help="where raw results are kept")
