@@ -26,7 +26,7 @@ def roomy(tmp_path: Path) -> Path:
     (source / "empty").mkdir(parents=True)
     (source / "big").write_bytes(bytes(range(256)) * 8000)
     path = tmp_path / "c.sif"
-    made = create_data(str(path), mount="/Out", source=str(source), free=64 * MIB)
+    made = create_data(str(path), mount="/Out", source=str(source), free=48 * MIB)
     add(path, run_record(made.uuid))
     add_object(path, b"somebody's", name=b"odd\xff")
     add(path, run_record(made.uuid))
