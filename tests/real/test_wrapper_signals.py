@@ -32,7 +32,7 @@ OUTPUT = ("-B", "output.sif:/Outputs:image-src=/Outputs")
 # Tells on standard output when it runs; a signal that it catches is told too.
 TRAPS = (
     "trap 'echo got INT; exit 21' INT; trap 'echo got TERM; exit 22' TERM; "
-    "trap 'echo got HUP; exit 23' HUP; echo begun > /Outputs/a; echo ready; "
+    "trap 'echo got HUP; exit 23' HUP; echo begun > /Outputs/a; sleep 1; echo ready; "
     "i=0; while [ $i -lt 900 ]; do sleep 0.1; i=$((i+1)); done"
 )
 
@@ -196,7 +196,7 @@ def test_a_killed_wrapper_leaves_an_unknown_outcome(wrap_job: WrapJob) -> None:
 
 
 def test_a_killed_recorder_leaves_a_request_that_flush_delivers(wrap_job: WrapJob) -> None:
-    script = f"{COPY}; trap 'exit 6' TERM; echo ready; while :; do sleep 0.1; done"
+    script = f"{COPY}; trap 'exit 6' TERM; sleep 1; echo ready; while :; do sleep 0.1; done"
     words = ("-B", "input.sif:/Inputs:image-src=/Inputs", *OUTPUT, wrap_job.app, "sh", "-c", script)
     with started(wrap_job.wrapped("exec", *words), wrap_job) as process:
         recorder = next(

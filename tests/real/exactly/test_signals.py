@@ -19,19 +19,21 @@ JOB = 'set -m; "$@" </dev/null & read x; kill -TERM %1; wait %1'
 QUIET = 'ulimit -c 0; exec "$@"'  # QUIT leaves no core file
 NOHUP = "trap '' HUP INT; exec \"$@\""
 SLEEPER = ("sh", "-c", "echo x > /Outputs/a; echo ready $$; exec sleep 60")
+# The runtimes begin to hand signals on some time after the command began; until then one ends them.
+PAUSE = "sleep 1; "
 TRAPS = (
     "sh",
     "-c",
     "echo x > /Outputs/a; "
     + "".join(f"trap 'echo got {name}' {name}; " for name in HANDLED)
-    + "trap 'echo got USR2; exit 43' USR2; echo ready $$; while :; do sleep 0.05; done",
+    + f"trap 'echo got USR2; exit 43' USR2; {PAUSE}echo ready $$; while :; do sleep 0.05; done",
 )
 ONE_TRAP = (
     "sh",
     "-c",
     # The signal comes twice: to the group, and handed on by the runtime.
-    "echo x > /Outputs/a; trap 'trap \"\" INT TERM; exit 44' INT TERM; echo ready $$; "
-    "while :; do sleep 0.05; done",
+    "echo x > /Outputs/a; trap 'trap \"\" INT TERM; exit 44' INT TERM; "
+    f"{PAUSE}echo ready $$; while :; do sleep 0.05; done",
 )
 
 
