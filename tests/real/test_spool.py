@@ -409,9 +409,11 @@ def test_everything_is_killed_at_once(job: Job) -> None:
         assert journals_of(job, home) == mine
         starter = int(Path(f"/proc/{helper}/stat").read_text().rpartition(")")[2].split()[1])
         application = descendants(starter)
-        for pid in (starter, helper, *application):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        # Stopped before: a helper that outlived the starter by a moment would record the run.
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in (helper, starter, *application):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
         run.wait_for("code")
         raise AssertionError("its exit code is not of interest")
     assert job.records() == []
@@ -461,9 +463,11 @@ def test_the_wrapper_and_its_recorder_are_killed_at_once(wrap_job: WrapJob) -> N
         assert time.monotonic() < deadline, job.path("out").read_text()
         time.sleep(0.1)
     doomed = {pid for pid in _in_folder(job) for pid in (pid, *descendants(pid))}
-    for pid in doomed:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    # Stopped before, so that none sees the end of another.
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in doomed:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
     time.sleep(0.5)
     job.run([job.sifprov, "flush"], env=env, timeout=120).expect()
     record = job.last()
