@@ -109,7 +109,7 @@ def seal(
             )
         for new in carried:
             append(temporary, partial(_with_group, new), now=now)
-        record, lists = _origin(uuid, original, tree)
+        record, lists = origin_of(uuid, original, tree)
         documents = new_documents(Place(CONTAINER, temporary), record, lists)
         append_record(
             temporary,
@@ -156,8 +156,9 @@ def _with_group(new: NewObject, _: BinaryIO, image: Image) -> NewObject:
     return replace(new, group=open_group(image))
 
 
-def _origin(uuid: UUID, original: Identity, tree: Tree) -> tuple[Record, dict[str, Manifest]]:
-    """Returns the origin record, and by its digest the list of files that it names."""
+def origin_of(uuid: UUID, original: Identity, tree: Tree) -> tuple[Record, dict[str, Manifest]]:
+    """Returns the origin record of a new container that holds what another does (docs/formats.md,
+    Sealed containers), and by its digest the list of files that it names."""
     source = os.path.abspath(original.path)
     files, manifest = describe_files(tree)
     record = Record(

@@ -24,20 +24,17 @@ from sifprov.errors import FileError, MissingError
 from sifprov.extract import extract_files, remove_tree
 from sifprov.frozen import replace
 from sifprov.fsbuild import BuildError, Content
-from sifprov.identity import Identity, describe, identify
-from sifprov.model.container import INPUT, OUTPUT, Container
-from sifprov.model.files import describe as describe_files
+from sifprov.identity import Identity, identify
+from sifprov.model.container import OUTPUT, Container
 from sifprov.model.files import store
-from sifprov.model.record import CREATE, Origin, Record
-from sifprov.model.timestamp import from_ns
 from sifprov.partition import scan_partition
 from sifprov.records import append_record
 from sifprov.replay.layout import Layout, layout, make_folders
 from sifprov.replay.steps import Copied, Fresh, Kept, Refilled, Target
+from sifprov.seal import origin_of
 from sifprov.sif import FsType, Partition, PartType, add_partition, begin, pack_partition
 from sifprov.sparse import copy_range
 from sifprov.terminal import size
-from sifprov.version import VERSION
 
 _Step = Callable[[str], None]
 # <linux/fs.h>
@@ -206,23 +203,9 @@ def _changed(source: str) -> FileError:
 
 
 def _add_origin(path: str, uuid: UUID, source: Identity, tree: Tree) -> None:
-    """Appends the record that says whose content the new container began with (docs/formats.md,
-    Sealed containers)."""
-    now = time.time_ns()
-    where = os.path.abspath(source.path)
-    files, manifest = describe_files(tree)
-    record = Record(
-        id=uuid4(),
-        container=uuid,
-        previous=None,
-        recorded=from_ns(now),
-        captured_by=CREATE,
-        version=VERSION,
-        run=None,
-        origin=Origin(where, tree.digest, files),
-        containers=(replace(describe(INPUT, source, tree.digest), path=where),),
-        replays=None,
+    """Appends the record that says whose content the new container began with."""
+    record, lists = origin_of(uuid, source, tree)
+    lineage = Lineage({}).beside(tuple(store(m).to_bytes() for m in lists.values()))
+    append_record(
+        path, lambda image, previous: record, now=time.time_ns() // 10**9, lineage=lineage
     )
-    own = (store(manifest).to_bytes(),) if manifest else ()
-    lineage = Lineage({}).beside(own)
-    append_record(path, lambda image, previous: record, now=now // 10**9, lineage=lineage)
