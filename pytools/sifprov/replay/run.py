@@ -43,8 +43,7 @@ from sifprov.terminal import printable
 from sifprov.version import VERSION
 from sifprov.wrapper.line import CAPTURED
 from sifprov.wrapper.recorder import end_line
-from sifprov.wrapper.starts import Verdict
-from sifprov.wrapper.supervise import Ended
+from sifprov.wrapper.supervise import Ended, unless_untouched
 
 
 class StoppedError(Exception):
@@ -251,10 +250,9 @@ def _request(
 
 def _surely(ended: Ended, outputs: list[str], began: int) -> Ended:
     """A container that nobody mounted for writing shows that the runtime refused the run."""
-    known = ended.started.started or ended.started.alone
-    if known or not outputs or any(changed_since(path, began) for path in outputs):
+    if ended.started.started or ended.started.alone:
         return ended
-    return ended._replace(started=Verdict(False, "untouched containers", refused=True))
+    return unless_untouched(ended, outputs, began)
 
 
 def _result(plan: Plan, target: Target, path: str, finished: capture.Finished) -> Result:

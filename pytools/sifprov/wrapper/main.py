@@ -12,8 +12,7 @@ from sifprov.wrapper.line import Ours, Prepared, absolute, prepare, take_out, wi
 from sifprov.wrapper.quick import EXT3, look
 from sifprov.wrapper.recorder import Recorder, Run, begun, end_line, keep, warn
 from sifprov.wrapper.short import Short, expand, remove, trim_made
-from sifprov.wrapper.starts import Verdict
-from sifprov.wrapper.supervise import Ended, Process, become, end_as
+from sifprov.wrapper.supervise import Ended, Process, become, end_as, unless_untouched
 
 if TYPE_CHECKING:
     from sifprov.model.annotation import Annotation
@@ -123,14 +122,10 @@ def _surely(ended: Ended, run: Run) -> Ended:
     verdict = ended.started
     if verdict.started or verdict.alone or run.instance:
         return ended
-    from sifprov.hostfs import changed_since  # few runs come here
-
     bound = [absolute(b.bind.source) for b in run.prepared.binds if not b.read_only]
     # The others are mounted without a trace.
     written = [p for p in bound if (q := look(p)) and q.fs == EXT3 and os.access(p, os.W_OK)]
-    if not written or any(changed_since(path, run.started_ns) for path in written):
-        return ended
-    return ended._replace(started=Verdict(False, "untouched containers", refused=True))
+    return unless_untouched(ended, written, run.started_ns)
 
 
 def _words(ours: Ours) -> Annotation | None:

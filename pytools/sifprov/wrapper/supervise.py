@@ -12,7 +12,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from sifprov.wrapper.group import SI_KERNEL, Witness, pipe
@@ -47,6 +47,16 @@ class Ended(NamedTuple):
     usage: resource.struct_rusage
     started: Verdict
     mounts: bytes = b""
+
+
+def unless_untouched(ended: Ended, written: Sequence[str], since_ns: int) -> Ended:
+    """Returns `ended`; as refused by the runtime where none of the containers that it would have
+    mounted for writing changed since then (ns since 1970)."""
+    from sifprov.hostfs import changed_since  # few runs come here
+
+    if not written or any(changed_since(path, since_ns) for path in written):
+        return ended
+    return ended._replace(started=Verdict(False, "untouched containers", refused=True))
 
 
 class Process:
