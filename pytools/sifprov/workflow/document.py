@@ -1,0 +1,320 @@
+"""The file that describes a workflow (`sif_layouts/schemas/workflow.schema.json`). No I/O.
+
+Whatever a file says is data: names are checked, paths and commands stay lists of texts, and no
+shell ever sees them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from sifprov.errors import RecordError, SifprovError
+from sifprov.frozen import dataclass
+from sifprov.model.canonical import Json, text_from_json, text_to_json
+from sifprov.model.reader import Reader
+from sifprov.model.redact import secret_name
+from sifprov.model.workflowpart import COMPOSITIONS, checked_name
+from sifprov.roles import check_mount
+from sifprov.runtime.argv import parse, without_image_binds
+from sifprov.sizes import parse_size
+from sifprov.wrapper.line import OPTIONS
+
+SCHEMA = "sifprov.workflow/1"
+MAX_STEPS = 10_000
+MAX_ITEMS = 1000
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+DEFAULT_MOUNT, DEFAULT_FREE = "/Outputs", "1G"
+# What the engine itself sets.
+_OURS = ("SIFPROV_", "SINGULARITY_", "APPTAINER_")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Input:
+    """A data container that a step reads: a file, or the `output` of that name. `mount` is where it
+    is bound; None for where it says."""
+
+    file: str | None = None
+    output: str | None = None
+    mount: str | None = None
+
+    def to_json(self) -> Json:
+        """Returns the JSON object of this input."""
+        return _present(file=_text(self.file), mount=_text(self.mount), output=self.output)
+
+
+@dataclass(frozen=True)
+class Output:
+    """A data container that a step makes: `path` is its file, `mount` where it is bound, `free` how
+    much the run can write (`64M`). `layout` names a layout that says what is not said here."""
+
+    name: str
+    path: str
+    mount: str | None = None
+    free: str | None = None
+    layout: str | None = None
+
+    def to_json(self) -> Json:
+        """Returns the JSON object of this output."""
+        return _present(
+            free=self.free,
+            layout=_text(self.layout),
+            mount=_text(self.mount),
+            name=self.name,
+            path=_text(self.path),
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """One run: `activity` names it, `options` are further ones for the runtime's `exec`. `memory`
+    (bytes), `cpus` and `minutes` are what a scheduler is asked for."""
+
+    activity: str
+    application: str
+    command: tuple[str, ...]
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    options: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    cpus: int = 1
+    memory: str | None = None
+    minutes: int | None = None
+
+    def to_json(self) -> Json:
+        """Returns the JSON object of this step."""
+        return _present(
+            activity=self.activity,
+            application=_text(self.application),
+            command=[text_to_json(word) for word in self.command],
+            cpus=self.cpus if self.cpus != 1 else None,
+            environment=_mapping(self.environment),
+            inputs=[each.to_json() for each in self.inputs] or None,
+            memory=self.memory,
+            minutes=self.minutes,
+            options=[text_to_json(word) for word in self.options] or None,
+            outputs=[each.to_json() for each in self.outputs],
+            tags=_mapping(self.tags),
+        )
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """All steps, in the order of the file. `composition` is what the file declares."""
+
+    name: str
+    steps: tuple[Step, ...]
+    composition: str | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        """Returns the JSON document; what is as it is by default is not said."""
+        found: dict[str, Json] = {
+            "name": self.name,
+            "schema": SCHEMA,
+            "steps": [step.to_json() for step in self.steps],
+        }
+        return found | ({"composition": self.composition} if self.composition else {})
+
+
+def from_json(value: Json) -> Workflow:
+    """Reads a document. Raises RecordError, which names the JSON path."""
+    r = Reader(value, "")
+    r.word("schema", SCHEMA)
+    name = checked_name(r.word("name"), "name")
+    if "/" in name or name.startswith("."):
+        raise RecordError("name", "holds a slash or begins with a dot: files are called after it")
+    composition = _maybe(r, "composition", lambda n: r.word(n, *COMPOSITIONS))
+    steps = r.items("steps", _step)
+    r.end()
+    if not 0 < len(steps) <= MAX_STEPS:
+        raise RecordError("steps", f"{len(steps)} of them: from 1 to {MAX_STEPS} can be")
+    _check_names(steps)
+    return Workflow(name, steps, composition)
+
+
+def _step(value: Json, path: str) -> Step:
+    r = Reader(value, path)
+    found = Step(
+        activity=checked_name(r.word("activity"), r.path("activity")),
+        application=_path(r.json("application"), r.path("application")),
+        command=r.items("command", _word),
+        inputs=_items(r, "inputs", _input),
+        outputs=r.items("outputs", _output),
+        environment=_variables(r),
+        options=_items(r, "options", _word),
+        tags=_tags(r),
+        cpus=r.integer("cpus", 1, 1 << 20) if r.has("cpus") else 1,
+        memory=_maybe(r, "memory", lambda n: _size(r, n)),
+        minutes=_maybe(r, "minutes", lambda n: r.integer(n, 1, 1 << 20)),
+    )
+    r.end()
+    if not found.command:
+        raise RecordError(r.path("command"), "empty: it is a list, the program first")
+    if not found.outputs:
+        raise RecordError(r.path("outputs"), "empty: what a run writes nowhere has no record")
+    _check_options(found.options, r.path("options"))
+    places = [each.mount for each in (*found.inputs, *found.outputs) if each.mount]
+    if twice := next((m for m in places if places.count(m) > 1), None):
+        raise RecordError(path, f"two containers are to be bound at {twice}")
+    return found
+
+
+def _input(value: Json, path: str) -> Input:
+    r = Reader(value, path)
+    if r.has("file") == r.has("output"):
+        raise RecordError(path, "says either 'file' or 'output', the name of a step's output")
+    found = Input(
+        file=_maybe(r, "file", lambda n: _path(r.json(n), r.path(n))),
+        output=_maybe(r, "output", r.word),
+        mount=_maybe(r, "mount", lambda n: _mount(r, n)),
+    )
+    r.end()
+    return found
+
+
+def _output(value: Json, path: str) -> Output:
+    r = Reader(value, path)
+    name = checked_name(r.word("name"), r.path("name"))
+    if not r.has("path") and ("/" in name or name.startswith(".")):
+        raise RecordError(r.path("path"), "missing: the output's name cannot be a file's")
+    found = Output(
+        name=name,
+        path=_path(r.json("path"), r.path("path")) if r.has("path") else f"{name}.sif",
+        mount=_maybe(r, "mount", lambda n: _mount(r, n)),
+        free=_maybe(r, "free", lambda n: _size(r, n)),
+        layout=_maybe(r, "layout", lambda n: _path(r.json(n), r.path(n))),
+    )
+    r.end()
+    return found
+
+
+def _check_names(steps: tuple[Step, ...]) -> None:
+    activities: dict[str, int] = {}
+    outputs: dict[str, str] = {}
+    for at, step in enumerate(steps):
+        if (other := activities.setdefault(step.activity, at)) != at:
+            raise RecordError(f"steps[{at}].activity", f"the same as that of steps[{other}]")
+        for n, output in enumerate(step.outputs):
+            path = f"steps[{at}].outputs[{n}]"
+            if (other_path := outputs.setdefault(output.name, path)) != path:
+                raise RecordError(f"{path}.name", f"the same as that of {other_path}")
+    for at, step in enumerate(steps):
+        for n, each in enumerate(step.inputs):
+            if each.output is not None and each.output not in outputs:
+                raise RecordError(
+                    f"steps[{at}].inputs[{n}].output", f"no step has an output {each.output!r}"
+                )
+
+
+def _check_options(options: tuple[str, ...], path: str) -> None:
+    line = parse(["", "exec", *options, "IMAGE", "COMMAND"], OPTIONS)
+    if line is None or line.image != "IMAGE" or line.args != ("COMMAND",) or "--" in options:
+        raise RecordError(path, "not options of the runtime alone, each with its value")
+    if ours := [o.name for o in line.options if o.name in OPTIONS]:
+        raise RecordError(path, f"--{ours[0]} is sifprov's own, not the runtime's")
+    kept = without_image_binds(line.options)
+    if len(kept) != sum(len(o.tokens) for o in line.options):
+        raise RecordError(path, "bind a container: say it as an input or an output")
+
+
+def _variables(r: Reader) -> tuple[tuple[str, str], ...]:
+    if not r.has("environment"):
+        return ()
+    found = _texts(r, "environment")
+    for name, value in found:
+        path = f"{r.path('environment')}.{name}"
+        if not _VARIABLE.fullmatch(name):
+            raise RecordError(path, "not the name of a variable")
+        if name.startswith(_OURS):
+            raise RecordError(path, "what steers sifprov or the runtime is not a step's to set")
+        if secret_name(name):
+            raise RecordError(path, "speaks of a secret, which no record or workflow may hold")
+        if "\0" in value:
+            raise RecordError(path, "holds a zero byte")
+    return found
+
+
+def _tags(r: Reader) -> tuple[tuple[str, str], ...]:
+    if not r.has("tags"):
+        return ()
+    from sifprov.model.annotation import make
+
+    found = _texts(r, "tags")
+    for name, value in found:
+        try:
+            make(tags=[f"{name}={value}"])
+        except SifprovError as error:
+            raise RecordError(f"{r.path('tags')}.{name}", str(error)) from error
+        if "=" in name:
+            raise RecordError(f"{r.path('tags')}.{name}", "holds '='")
+    return found
+
+
+def _texts(r: Reader, field: str) -> tuple[tuple[str, str], ...]:
+    value = r.json(field)
+    if not isinstance(value, dict) or len(value) > MAX_ITEMS:
+        raise RecordError(r.path(field), f"not an object of at most {MAX_ITEMS} texts")
+    path = r.path(field)
+    return tuple((n, text_from_json(value[n], f"{path}.{n}")) for n in sorted(value))
+
+
+def _path(value: Json, path: str) -> str:
+    text = _word(value, path)
+    if not text or text.endswith("/"):
+        raise RecordError(path, "not the path of a file")
+    return text
+
+
+def _word(value: Json, path: str) -> str:
+    text = text_from_json(value, path)
+    if "\0" in text:
+        raise RecordError(path, "holds a zero byte")
+    return text
+
+
+def _mount(r: Reader, name: str) -> str:
+    try:
+        mount = check_mount(_word(r.json(name), r.path(name)))
+    except SifprovError as error:
+        if isinstance(error, RecordError):
+            raise
+        raise RecordError(r.path(name), str(error)) from error
+    if ":" in mount:
+        raise RecordError(r.path(name), "holds a colon")
+    return mount
+
+
+def _size(r: Reader, name: str) -> str:
+    text = r.word(name)
+    try:
+        parse_size(text)
+    except SifprovError as error:
+        raise RecordError(r.path(name), str(error)) from error
+    return text
+
+
+def _items(r: Reader, name: str, item: Callable[[Json, str], T]) -> tuple[T, ...]:
+    return r.items(name, item) if r.has(name) else ()
+
+
+def _maybe(r: Reader, name: str, read: Callable[[str], T]) -> T | None:
+    return read(name) if r.has(name) else None
+
+
+def _text(value: str | None) -> Json:
+    return None if value is None else text_to_json(value)
+
+
+def _mapping(items: tuple[tuple[str, str], ...]) -> Json:
+    return {name: text_to_json(value) for name, value in items} or None
+
+
+def _present(**fields: Json) -> Json:
+    return dict(_those(fields))
+
+
+def _those(fields: dict[str, Json]) -> Iterator[tuple[str, Json]]:
+    return ((name, value) for name, value in fields.items() if value is not None)
