@@ -25,6 +25,7 @@ SCHEMA = "sifprov.workflow/1"
 MAX_STEPS = 10_000
 MAX_ITEMS = 1000
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+EXEC, RUN = "exec", "run"
 DEFAULT_MOUNT, DEFAULT_FREE = "/Outputs", "1G"
 # What the engine itself sets.
 _OURS = ("SIFPROV_", "SINGULARITY_", "APPTAINER_")
@@ -69,8 +70,9 @@ class Output:
 
 @dataclass(frozen=True)
 class Step:
-    """One run: `activity` names it, `options` are further ones for the runtime's `exec`. `memory`
-    (bytes), `cpus` and `minutes` are what a scheduler is asked for."""
+    """One run: `activity` names it. `action` is EXEC of `command`, or RUN, of the application's own
+    runscript with the arguments `command`; `options` are further ones for it. `memory` (`2G`),
+    `cpus` and `minutes` are what a scheduler is asked for."""
 
     activity: str
     application: str
@@ -83,13 +85,20 @@ class Step:
     cpus: int = 1
     memory: str | None = None
     minutes: int | None = None
+    action: str = EXEC
+
+    @property
+    def typed(self) -> tuple[str, ...]:
+        """What runs, as a record of it tells it (`Run.typed`)."""
+        return self.command if self.action == EXEC else (self.action, *self.command)
 
     def to_json(self) -> Json:
         """Returns the JSON object of this step."""
         return _present(
+            action=self.action if self.action != EXEC else None,
             activity=self.activity,
             application=_text(self.application),
-            command=[text_to_json(word) for word in self.command],
+            command=[text_to_json(word) for word in self.command] or None,
             cpus=self.cpus if self.cpus != 1 else None,
             environment=_mapping(self.environment),
             inputs=[each.to_json() for each in self.inputs] or None,
@@ -140,7 +149,7 @@ def _step(value: Json, path: str) -> Step:
     found = Step(
         activity=checked_name(r.word("activity"), r.path("activity")),
         application=_path(r.json("application"), r.path("application")),
-        command=r.items("command", _word),
+        command=_items(r, "command", _word),
         inputs=_items(r, "inputs", _input),
         outputs=r.items("outputs", _output),
         environment=_variables(r),
@@ -149,14 +158,16 @@ def _step(value: Json, path: str) -> Step:
         cpus=r.integer("cpus", 1, 1 << 20) if r.has("cpus") else 1,
         memory=_maybe(r, "memory", lambda n: _size(r, n)),
         minutes=_maybe(r, "minutes", lambda n: r.integer(n, 1, 1 << 20)),
+        action=r.word("action", EXEC, RUN) if r.has("action") else EXEC,
     )
     r.end()
-    if not found.command:
-        raise RecordError(r.path("command"), "empty: it is a list, the program first")
+    if not found.command and found.action == EXEC:
+        raise RecordError(r.path("command"), "missing or empty: it is a list, the program first")
     if not found.outputs:
         raise RecordError(r.path("outputs"), "empty: what a run writes nowhere has no record")
     _check_options(found.options, r.path("options"))
-    places = [each.mount for each in (*found.inputs, *found.outputs) if each.mount]
+    mounts = (*(i.mount for i in found.inputs), *(o.mount for o in found.outputs))
+    places = [mount for mount in mounts if mount]
     if twice := next((m for m in places if places.count(m) > 1), None):
         raise RecordError(path, f"two containers are to be bound at {twice}")
     return found

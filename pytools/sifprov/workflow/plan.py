@@ -8,7 +8,6 @@ It stands in the Snakefile, in one line that is a comment there.
 from __future__ import annotations
 
 import os
-from uuid import UUID
 
 from sifprov.errors import FileError, MissingError, RecordError
 from sifprov.frozen import dataclass
@@ -156,13 +155,18 @@ def _workflow(value: Json) -> Workflow:
 
 def line_of(plan: Plan) -> str:
     """Returns the plan as one line of ASCII that a comment can hold."""
-    text = dumps(plan.to_json()).decode("utf-8")
+    return ascii_line(plan.to_json())
+
+
+def ascii_line(value: Json) -> str:
+    """Returns a document as one line of ASCII that a comment can hold."""
+    text = dumps(value).decode("utf-8")
     # Canonical JSON escapes control characters; all else that is no ASCII is escaped here.
-    return "".join(c if c.isascii() else _escaped(c) for c in text)
+    return "".join(c if c.isascii() and c != "\x7f" else _escaped(c) for c in text)
 
 
-def plan_of_file(path: str) -> Plan:
-    """Returns the plan that stands in a Snakefile of ours. Raises FileError, RecordError."""
+def data_of_file(path: str) -> Json:
+    """Returns the data that stand in a Snakefile of ours. Raises FileError, RecordError."""
     start = b"# {"
     try:
         with open(path, "rb") as file:
@@ -172,15 +176,7 @@ def plan_of_file(path: str) -> Plan:
     lines = [line for line in data.splitlines() if line.startswith(start)]
     if len(lines) != 1 or len(data) > MAX_FILE:
         raise FileError(f"{path}: not a Snakefile that sifprov has written")
-    return plan_from_json(loads(lines[0][2:]), os.path.dirname(os.path.abspath(path)))
-
-
-def new_id(text: str) -> str:
-    """Returns the id of an execution as a UUID's text. Raises RecordError."""
-    try:
-        return str(UUID(text))
-    except ValueError as error:
-        raise RecordError("id", "not a UUID") from error
+    return loads(lines[0][2:])
 
 
 def _escaped(character: str) -> str:

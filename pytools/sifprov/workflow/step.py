@@ -114,7 +114,7 @@ def _words(code: int, targets: Sequence[Target]) -> str:
 
 def command_line(plan: Plan, step: Step, targets: Sequence[Target]) -> list[str]:
     """Returns the command line of a step: a list from end to end."""
-    argv = [*program(), "exec", "--atomic"]
+    argv = [*program(), step.action, "--atomic"]
     if plan.runtime:
         argv += ["--runtime", plan.runtime]
     for source in plan.sources(step):

@@ -69,7 +69,7 @@ class Looks:
         return self._known[path]
 
     def application(self, path: str) -> str:
-        """Returns the content digest of an application container. Raises MissingError, FileError."""
+        """Returns the content digest of an application. Raises MissingError, FileError."""
         identity = identify(self._there(path))
         if not identity.system:
             raise FileError(f"{path}: {identity.reason or 'no application container'}")
@@ -128,7 +128,7 @@ def _differs(plan: Plan, step: Step, found: Made, target: Target, looks: Looks) 
     run = found.record.run
     if run is None or (run.outcome, run.exit_code) != (EXITED, 0):
         return f"{target.name} is of a run that failed"
-    if run.typed != redact(("", *step.command))[0][1:]:
+    if run.typed != redact(("", *step.typed))[0][1:]:
         return "the command is another one"
     if not _same_environment(step, run):
         return "the environment is another one"

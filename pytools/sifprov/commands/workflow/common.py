@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TextIO
+from collections.abc import Callable
+from typing import TextIO, TypeVar
 
 import click
 
@@ -16,6 +17,7 @@ from sifprov.terminal import printable
 from sifprov.workflow.load import Loaded, load
 from sifprov.workflow.plan import Plan
 
+T = TypeVar("T")
 FILE = click.argument("file", metavar="WF.json", type=click.Path())
 RUNTIME = click.option(
     "--runtime", metavar="PROGRAM",
@@ -26,7 +28,23 @@ OPTION = click.option(
     help="An option for the runtime's exec in every step, as --runtime-option=--nv (may be"
     " repeated).",
 )  # fmt: skip
+_EXECUTOR = click.option("--executor", metavar="NAME", help="Where steps run: local, or slurm.")
+_PROFILE = click.option(
+    "--profile", metavar="NAME|DIR", help="A profile of Snakemake: executor, account, partition, …"
+)
+_MORE = click.option(
+    "--snakemake-option", "more", multiple=True, metavar="OPTION",
+    help="A further option for Snakemake, as --snakemake-option=--slurm-no-account (may be"
+    " repeated).",
+)  # fmt: skip
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+def snakemake_options(function: Callable[..., T]) -> Callable[..., T]:
+    """Adds the options that lead to Snakemake."""
+    for option in (_MORE, _PROFILE, _EXECUTOR):
+        function = option(function)
+    return function
 
 
 def read_plan(file: str, runtime: str | None, options: tuple[str, ...]) -> Plan:

@@ -18,6 +18,7 @@ from sifprov.commands.workflow.common import (
     palette,
     print_json,
     read_plan,
+    snakemake_options,
 )
 from sifprov.commands.workflow.shown import state_line, summary
 from sifprov.terminal import printable
@@ -33,15 +34,7 @@ from sifprov.workflow.work import RUNNING, State
     help="Run up to N steps at a time; here, as many processors [default: all of them; with another"
     " executor 100].",
 )  # fmt: skip
-@click.option("--executor", metavar="NAME", help="Where steps run: local, or slurm.")
-@click.option(
-    "--profile", metavar="NAME|DIR", help="A profile of Snakemake: executor, account, partition, …"
-)
-@click.option(
-    "--snakemake-option", "more", multiple=True, metavar="OPTION",
-    help="A further option for Snakemake, as --snakemake-option=--slurm-no-account (may be"
-    " repeated).",
-)  # fmt: skip
+@snakemake_options
 @RUNTIME
 @OPTION
 @click.option("--dry-run", is_flag=True, help="Say which steps would run, and why; run nothing.")
