@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from sifprov.export.statements import Value
 from sifprov.export.vocabulary import is_field, json_text, text
 from sifprov.model.canonical import Json
 from sifprov.model.fact import Fact
+
+if TYPE_CHECKING:
+    # Needs the library `prov`, which not every export does.
+    from sifprov.export.statements import Value
 
 # Fields with a name that other programs use, too; any other is named FACT_FIELD.
 _NAMES = {

@@ -1,0 +1,70 @@
+"""The formats of `sifprov export` by name. What only one of them needs is imported for that one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+from sifprov.errors import SifprovError
+from sifprov.frozen import dataclass
+from sifprov.lineage import build
+from sifprov.trail import Trail
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was asked for besides the format; each format takes some of it (`Format.takes`).
+
+    `record` is the beginning of the id of the run or making that is meant, `license` a licence in
+    words or as an address.
+    """
+
+    record: str = ""
+    license: str = ""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a trail is exported: as a text, and where `package` is given as files at a path too.
+
+    `takes` are the fields of Wishes that mean something here.
+    """
+
+    text: Callable[[Trail, Wishes], str]
+    package: Callable[[Trail, Wishes, str], None] | None = None
+    takes: frozenset[str] = frozenset()
+
+
+def _oci(trail: Trail, wishes: Wishes) -> str:
+    from sifprov.export.made import made
+    from sifprov.export.oci import document
+
+    it = made(build(trail), trail.start.identity.path, wishes.record)
+    return _dumps(document(it, wishes.license))
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=True, sort_keys=True) + "\n"
+
+
+FORMATS: Mapping[str, Format] = {
+    "oci": Format(_oci, takes=frozenset({"record", "license"})),
+}
+
+
+def format_named(name: str, wishes: Wishes) -> Format:
+    """Returns the format of this name. Raises SifprovError for none, and for a wish that means
+    nothing to it."""
+    if name not in FORMATS:
+        raise SifprovError(
+            f"there is no format {name!r}", hint=f"choose from {', '.join(sorted(FORMATS))}"
+        )
+    found = FORMATS[name]
+    for wish, value in vars(wishes).items():
+        if value and wish not in found.takes:
+            others = ", ".join(n for n, f in sorted(FORMATS.items()) if wish in f.takes)
+            raise SifprovError(
+                f"--{wish.replace('_', '-')} means nothing to {name}",
+                hint=f"leave it out; it is for {others}",
+            )
+    return found
