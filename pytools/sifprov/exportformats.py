@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from sifprov.errors import SifprovError
+from sifprov.errors import MissingError, SifprovError
 from sifprov.frozen import dataclass
 from sifprov.lineage import build
 from sifprov.trail import Trail
+
+if TYPE_CHECKING:
+    from sifprov.export.crate.package import Wanted
 
 
 @dataclass(frozen=True)
@@ -16,11 +21,12 @@ class Wishes:
     """What was asked for besides the format; each format takes some of it (`Format.takes`).
 
     `record` is the beginning of the id of the run or making that is meant, `license` a licence in
-    words or as an address.
+    words or as an address. `with_data` copies the containers into the package.
     """
 
     record: str = ""
     license: str = ""
+    with_data: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,12 +49,48 @@ def _oci(trail: Trail, wishes: Wishes) -> str:
     return _dumps(document(it, wishes.license))
 
 
+def _crate(trail: Trail, wishes: Wishes) -> str:
+    if wishes.with_data:
+        raise SifprovError("--with-data needs a place for the files", hint="say it with -o")
+    with _library("ro-crate", "crate"):
+        from sifprov.export.crate.package import metadata
+
+        return metadata(build(trail), _wanted_crate(trail, wishes))
+
+
+def _crate_files(trail: Trail, wishes: Wishes, path: str) -> None:
+    with _library("ro-crate", "crate"):
+        from sifprov.export.crate.package import write
+
+        write(build(trail), _wanted_crate(trail, wishes), path)
+
+
+def _wanted_crate(trail: Trail, wishes: Wishes) -> Wanted:
+    from sifprov.export.crate.package import Wanted
+    from sifprov.trailformats import script_text
+
+    return Wanted(wishes.license, wishes.with_data, script_text(trail))
+
+
+@contextmanager
+def _library(what: str, extra: str) -> Iterator[None]:
+    """Says how to get what a format needs and is not there."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingError(
+            f"what writes {what} is not installed: {error}",
+            hint=f"pip install 'sifprov[{extra}]'",
+        ) from error
+
+
 def _dumps(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=True, sort_keys=True) + "\n"
 
 
 FORMATS: Mapping[str, Format] = {
     "oci": Format(_oci, takes=frozenset({"record", "license"})),
+    "ro-crate": Format(_crate, _crate_files, frozenset({"license", "with_data"})),
 }
 
 

@@ -24,8 +24,11 @@ from sifprov.trailformats import write
 @click.option("--record", metavar="ID", default="", help="The run or making, by its id. [oci]")
 @click.option(
     "--license", "license_", metavar="TEXT|URL", default="",
-    help="Under which terms others may use it; no record says so. [oci]",
+    help="Under which terms others may use it; no record says so. [oci, ro-crate]",
 )  # fmt: skip
+@click.option(
+    "--with-data", is_flag=True, help="Copy the containers that are found into it. [ro-crate]"
+)
 @click.option(
     "--search", multiple=True, metavar="DIR", type=click.Path(file_okay=False, exists=True),
     help="Look for ancestors below this folder too (may be repeated).",
@@ -41,6 +44,7 @@ def command(
     output: str | None,
     record: str,
     license_: str,
+    with_data: bool,
     search: tuple[str, ...],
     metadata: str | None,
 ) -> int:
@@ -48,10 +52,12 @@ def command(
 
     \b
     Examples:
+      sifprov export output.sif --format ro-crate -o crate.zip
+      sifprov export output.sif --format ro-crate --with-data -o crate
       sifprov export output.sif --format oci -o annotations.json
       oras push registry/results:1 --annotation-file annotations.json output.sif
     """
-    wishes = Wishes(record=record, license=license_)
+    wishes = Wishes(record=record, license=license_, with_data=with_data)
     chosen = format_named(format_, wishes)
     with steps() as step:
         trail = read_trail(container, search, metadata_place(metadata), on_step=step)

@@ -4,27 +4,28 @@ docs/prov.md and docs/export.md tell what each is."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from sifprov.export.facts import Facts, plain
-from sifprov.export.vocabulary import json_text, text, texts
+from sifprov.export.vocabulary import Attributes, json_text, named, text, texts
 from sifprov.frozen import dataclass
 from sifprov.model.annotation import Annotation
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.model.container import Container
 from sifprov.model.files import Files
 from sifprov.model.foreign import Foreign
-from sifprov.model.graph import Entity
+from sifprov.model.graph import APPLICATION, DATA, FOLDER, Entity
 from sifprov.model.record import Record, Run
 from sifprov.model.timestamp import to_ns
 from sifprov.model.verdict import Verdict
 
-if TYPE_CHECKING:
-    # Needs the library `prov`, which not every export does.
-    from sifprov.export.statements import Attributes
-
 # A label is for people. What ran stands in the start command, whole.
 MAX_LABEL = 200
+_KINDS = {DATA: "data", APPLICATION: "image", FOLDER: "folder"}
+
+
+def name_of(entity: Entity) -> str:
+    """Returns the name of a container as it stood."""
+    return named(_KINDS[entity.kind], entity.key)
 
 
 def container(entity: Entity, listed: Files | None) -> Attributes:

@@ -5,18 +5,13 @@ from __future__ import annotations
 from prov.constants import PROV_ATTR_GENERAL_ENTITY, PROV_ATTR_SPECIFIC_ENTITY, PROV_SPECIALIZATION
 
 from sifprov.export import attributes
+from sifprov.export.attributes import name_of
 from sifprov.export.statements import Statements
-from sifprov.export.vocabulary import by_digest, named, text
+from sifprov.export.vocabulary import by_digest, text
 from sifprov.model.files import Files
 from sifprov.model.graph import APPLICATION, DATA, FOLDER, Entity
 
-_KINDS = {DATA: "data", APPLICATION: "image", FOLDER: "folder"}
 _TYPES = {DATA: "DataContainer", APPLICATION: "ContainerImage", FOLDER: "Folder"}
-
-
-def name_of(entity: Entity) -> str:
-    """Returns the name of a container as it stood."""
-    return named(_KINDS[entity.kind], entity.key)
 
 
 def add_container(s: Statements, entity: Entity, listed: Files | None = None) -> None:

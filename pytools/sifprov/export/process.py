@@ -11,7 +11,7 @@ from sifprov.export.facts import Facts
 from sifprov.export.images import add_image
 from sifprov.export.relations import derive
 from sifprov.export.statements import Statements
-from sifprov.export.vocabulary import by_value, json_text, named, text
+from sifprov.export.vocabulary import by_value, named, text
 from sifprov.model.canonical import text_to_json
 from sifprov.model.record import Run
 from sifprov.terminal import command
@@ -33,9 +33,7 @@ def add_command_text(s: Statements, words: str) -> str:
 def add_process(s: Statements, run: str, key: str, images: Iterable[str], facts: Facts) -> None:
     """States the process that ran an image, what it could see of the host, what the image says of
     itself, and what was printed."""
-    binds = facts.value("binds")
-    mounted = json_text(binds) if isinstance(binds, list) else None
-    attributes = {"binds": mounted, **facts.attributes("isolation")}
+    attributes = {**facts.mounts(), **facts.attributes("isolation")}
     name = s.entity(named("container", key), "Container", None, attributes)
     s.relation(PROV_USAGE, {PROV_ATTR_ACTIVITY: run, PROV_ATTR_ENTITY: name})
     for image in images:

@@ -13,9 +13,9 @@ from prov.constants import (
 
 from sifprov.export import attributes
 from sifprov.export.agents import add_agents, associate, recorder
-from sifprov.export.attributes import MAX_LABEL
+from sifprov.export.attributes import MAX_LABEL, name_of
 from sifprov.export.clock import Clock, Times
-from sifprov.export.containers import content, name_of, specialize
+from sifprov.export.containers import content, specialize
 from sifprov.export.facts import Facts
 from sifprov.export.process import add_command, add_command_text, add_process
 from sifprov.export.relations import attribute, derive, member, revise
