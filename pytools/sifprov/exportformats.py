@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sifprov.errors import MissingError, SifprovError
-from sifprov.frozen import dataclass
+from sifprov.frozen import dataclass, replace
 from sifprov.lineage import build
-from sifprov.trail import Trail
+from sifprov.model.canonical import dumps as canonical
+from sifprov.trail import Trail, read_trail
+from sifprov.verify import Report
 
 if TYPE_CHECKING:
     from sifprov.export.crate.package import Wanted
@@ -21,12 +23,16 @@ class Wishes:
     """What was asked for besides the format; each format takes some of it (`Format.takes`).
 
     `record` is the beginning of the id of the run or making that is meant, `license` a licence in
-    words or as an address. `with_data` copies the containers into the package.
+    words or as an address. `with_data` copies the containers into the package. `key` is a private
+    key in a PEM file, with the `passphrase` that it has; `file_digest` speaks of the file's bytes.
     """
 
     record: str = ""
     license: str = ""
     with_data: bool = False
+    key: str = ""
+    passphrase: str = ""
+    file_digest: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,23 @@ def _oci(trail: Trail, wishes: Wishes) -> str:
     from sifprov.export.made import made
     from sifprov.export.oci import document
 
-    it = made(build(trail), trail.start.identity.path, wishes.record)
+    it = made(build(trail), trail.start.identity.path, wishes.record, trail.records)
     return _dumps(document(it, wishes.license))
+
+
+def _in_toto(trail: Trail, wishes: Wishes) -> str:
+    from sifprov.export.dsse import dumps, sign
+    from sifprov.export.intoto import statement
+    from sifprov.export.made import made
+    from sifprov.export.subject import sha256_now, speaks_of_file
+
+    path = trail.start.identity.path
+    it = made(build(trail), path, wishes.record, trail.records)
+    of_file = speaks_of_file(trail.start, it, asked=wishes.file_digest)
+    told = statement(it.record, it.entity.name, sha256_now(path) if of_file else None)
+    if not wishes.key:
+        return _dumps(told)
+    return dumps(sign(canonical(told), wishes.key, wishes.passphrase))
 
 
 def _crate(trail: Trail, wishes: Wishes) -> str:
@@ -63,6 +84,28 @@ def _crate_files(trail: Trail, wishes: Wishes, path: str) -> None:
         from sifprov.export.crate.package import write
 
         write(build(trail), _wanted_crate(trail, wishes), path)
+
+
+def attested(
+    report: Report,
+    path: str,
+    attestation: str,
+    public_key: str | None = None,
+    search: Iterable[str] = (),
+    *,
+    metadata: str = "",
+    full: bool = False,
+) -> Report:
+    """Returns a report with one check more: that of the statement in the file `attestation` about
+    the container at `path`. Raises FileError, MissingError, NoRecordError."""
+    from sifprov.digestcache import DigestCache
+    from sifprov.export.attestation import check_attestation
+    from sifprov.settings import load
+
+    trail = read_trail(path, search, metadata)
+    cache = None if full else DigestCache(load())
+    check = check_attestation(trail, attestation, public_key, cache)
+    return replace(report, checks=(*report.checks, check))
 
 
 def _wanted_crate(trail: Trail, wishes: Wishes) -> Wanted:
@@ -89,6 +132,7 @@ def _dumps(value: object) -> str:
 
 
 FORMATS: Mapping[str, Format] = {
+    "in-toto": Format(_in_toto, takes=frozenset({"record", "key", "passphrase", "file_digest"})),
     "oci": Format(_oci, takes=frozenset({"record", "license"})),
     "ro-crate": Format(_crate, _crate_files, frozenset({"license", "with_data"})),
 }

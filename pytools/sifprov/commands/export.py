@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from sifprov.commands.progress import steps
@@ -21,7 +23,9 @@ from sifprov.trailformats import write
     "-o", "--output", metavar="PATH", type=click.Path(),
     help="Write to PATH [default: standard output].",
 )  # fmt: skip
-@click.option("--record", metavar="ID", default="", help="The run or making, by its id. [oci]")
+@click.option(
+    "--record", metavar="ID", default="", help="The run or making, by its id. [in-toto, oci]"
+)
 @click.option(
     "--license", "license_", metavar="TEXT|URL", default="",
     help="Under which terms others may use it; no record says so. [oci, ro-crate]",
@@ -29,6 +33,11 @@ from sifprov.trailformats import write
 @click.option(
     "--with-data", is_flag=True, help="Copy the containers that are found into it. [ro-crate]"
 )
+@click.option(
+    "--key", metavar="FILE", default="", type=click.Path(dir_okay=False),
+    help="Sign it with this private key, a PEM file: Ed25519 or ECDSA P-256. [in-toto]",
+)  # fmt: skip
+@click.option("--file-digest", is_flag=True, help="Speak of the bytes of OUT's file too. [in-toto]")
 @click.option(
     "--search", multiple=True, metavar="DIR", type=click.Path(file_okay=False, exists=True),
     help="Look for ancestors below this folder too (may be repeated).",
@@ -45,6 +54,8 @@ def command(
     record: str,
     license_: str,
     with_data: bool,
+    key: str,
+    file_digest: bool,
     search: tuple[str, ...],
     metadata: str | None,
 ) -> int:
@@ -54,10 +65,18 @@ def command(
     Examples:
       sifprov export output.sif --format ro-crate -o crate.zip
       sifprov export output.sif --format ro-crate --with-data -o crate
+      sifprov export output.sif --format in-toto --key key.pem -o output.intoto.json
       sifprov export output.sif --format oci -o annotations.json
       oras push registry/results:1 --annotation-file annotations.json output.sif
     """
-    wishes = Wishes(record=record, license=license_, with_data=with_data)
+    wishes = Wishes(
+        record=record,
+        license=license_,
+        with_data=with_data,
+        key=key,
+        passphrase=os.environ.get("SIFPROV_KEY_PASSPHRASE", "") if key else "",
+        file_digest=file_digest,
+    )
     chosen = format_named(format_, wishes)
     with steps() as step:
         trail = read_trail(container, search, metadata_place(metadata), on_step=step)

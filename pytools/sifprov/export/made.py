@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from sifprov.errors import NoRecordError, SifprovError
 from sifprov.frozen import dataclass
 from sifprov.model.container import Container
@@ -28,28 +31,32 @@ class Made:
     @property
     def application(self) -> Usage | None:
         """The application that ran; None for a making."""
-        used = self.activity.used
-        return next((u for u in used if self.entity_of(u).kind == APPLICATION), None)
+        return next((u for u in self.activity.used if u.container.role == APPLICATION), None)
 
     @property
     def inputs(self) -> tuple[Usage, ...]:
         """What else was read, in the record's order."""
-        return tuple(u for u in self.activity.used if self.entity_of(u).kind != APPLICATION)
+        return tuple(u for u in self.activity.used if u.container.role != APPLICATION)
 
     def entity_of(self, usage: Usage) -> Entity:
         """The container that was used or made."""
         return self.graph.entities[usage.entity]
 
 
-def made(graph: Graph, name: str, wanted: str = "") -> Made:
+def made(
+    graph: Graph, name: str, wanted: str = "", records: Mapping[str, Record] = MappingProxyType({})
+) -> Made:
     """Returns the newest run or making of the container that a graph leads to, or the one whose
-    record's id begins with `wanted`. `name` is what the user called it.
+    record's id begins with `wanted`. `name` is what the user called it; `records` has them by their
+    digests: a run has one in each output, and that of this container is taken.
 
     Raises NoRecordError where no record tells of it, SifprovError where several would do.
     """
     targets = [graph.entities[key] for key in graph.targets if key in graph.entities]
     if not wanted:
-        found = [m for entity in targets if (m := _made_by(graph, entity, entity.generated_by))]
+        found = [
+            m for entity in targets if (m := _made_by(graph, entity, entity.generated_by, records))
+        ]
         if not found:
             raise NoRecordError(
                 f"{name}: no record tells what left it as it stands",
@@ -63,7 +70,7 @@ def made(graph: Graph, name: str, wanted: str = "") -> Made:
             for key in keys
             for usage in graph.activities[key].generated
             if graph.entities[usage.entity].uuid in uuids
-            if (m := _made_by(graph, graph.entities[usage.entity], key))
+            if (m := _made_by(graph, graph.entities[usage.entity], key, records))
         ]
         if not found:
             raise NoRecordError(
@@ -78,7 +85,10 @@ def made(graph: Graph, name: str, wanted: str = "") -> Made:
     return found[0]
 
 
-def _made_by(graph: Graph, entity: Entity, key: str | None) -> Made | None:
+def _made_by(
+    graph: Graph, entity: Entity, key: str | None, records: Mapping[str, Record]
+) -> Made | None:
     activity = graph.activities.get(key) if key else None
-    record = activity.record if activity else None
+    own = records.get(entity.record or "")
+    record = own or activity.record if activity else None
     return Made(graph, entity, activity, record) if activity and record else None
