@@ -5,7 +5,7 @@
         output: ".sifprov/0001.done"
         threads: 1
         resources: mem_mb=512
-        params: plan=workflow.main_snakefile
+        params: plan=lambda _: workflow.main_snakefile
         shell: "sifprov workflow step {params.plan:q} 1"
 
 Nothing that a workflow says stands in it but in the comment, as one line of ASCII: rules and files
@@ -107,7 +107,8 @@ class _rule:  # noqa: N801 - it is used as a function
             f"    threads: {rule.cpus}",
             *([f"    resources: {', '.join(resources)}"] if resources else []),
             *([f'    group: "image_{rule.group + 1}"'] if rule.group is not None else []),
-            "    params: plan=workflow.main_snakefile",
+            # A function: of a text Snakemake would take the braces for its own.
+            "    params: plan=lambda _: workflow.main_snakefile",
             f"    shell: {self._shell + str(rule.number)!a}",
         ]
         return "\n".join(lines)

@@ -102,6 +102,8 @@ def run(
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         code = _follow(process, got, on_look)
+        if got:
+            _wait_for_steps(process.pid)
     except OSError as error:
         raise FileError(f"{error.filename or argv[0]}: {error.strerror}") from error
     finally:
@@ -128,6 +130,16 @@ def _follow(
             handed, since = handed + 1, since or time.monotonic()
         if since and time.monotonic() - since > _PATIENCE:
             _send(process.pid, signal.SIGKILL)
+
+
+def _wait_for_steps(group: int) -> None:
+    """Returns when the steps have ended, too: Snakemake does not wait for them when it is ended."""
+    end = time.monotonic() + _PATIENCE
+    with suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < end:
+            os.killpg(group, 0)
+            time.sleep(_LOOK)
+        os.killpg(group, signal.SIGKILL)
 
 
 def _send(group: int, number: int) -> None:
