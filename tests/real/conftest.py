@@ -50,7 +50,7 @@ ON_APPTAINER = ("test_apptainer.py", "test_sif_agreement.py")
 APART = (
     "test_digest_cache.py", "test_doctor.py", "test_plugin_admin.py", "test_plugin_states.py",
     "test_same_record.py", "test_slurm.py", "test_spool.py", "test_survivors.py",
-    "test_wrapper.py", "test_wrapper_short.py", "test_wrapper_signals.py",
+    "test_wrapper.py", "test_wrapper_short.py", "test_wrapper_signals.py", "test_workflow.py",
 )  # fmt: skip
 
 
