@@ -11,11 +11,12 @@ from tests.unit.schemas import problems
 from tests.unit.workflows import make_site
 
 from sifprov.errors import RecordError
+from sifprov.model.canonical import Json
 from sifprov.workflow.convert import PROTOTYPE, PROVDEPLOY, read
-from sifprov.workflow.document import from_json
 from sifprov.workflow.graph import shape
+from sifprov.workflow.reading import from_json
 
-PREDICT = {
+PREDICT: dict[str, Json] = {
     "WorkflowName": "knn_workflow",
     "ApplicationContainer": {"Name": "knn", "InPath": "knn.def"},
     "InputContainer": [
@@ -24,12 +25,12 @@ PREDICT = {
     ],
     "OutputContainer": {"Name": "predictions", "Size": 33554432},
 }
-COARSE = {
+COARSE: dict[str, Json] = {
     "workflow": "dl-df",
     "act": [{"code": "train.py", "exec_command": " python train.py --epochs '3 4'"}],
     "path": "example/", "exec_command": "python3", "image": "tensorflow", "machine": "local",
 }  # fmt: skip
-HYBRID = {
+HYBRID: dict[str, Json] = {
     "workflow": "example-df",
     "act": [
         {"code": ["a.py", "b.py"], "image": "python37", "exec_command": " python a.py"},
@@ -37,7 +38,7 @@ HYBRID = {
     ],
     "path": "example/hybrid", "machine": "sdumont",
 }  # fmt: skip
-FINE = {
+FINE: dict[str, Json] = {
     "workflow": "w",
     "act": [
         {"code": "a.py", "image": "one", "exec_command": "python a.py"},

@@ -18,9 +18,9 @@ from tests.unit.workflows import diamond, document, step
 from sifprov.errors import FileError, MissingError, RecordError
 from sifprov.model.canonical import dumps, loads
 from sifprov.workflow.convert import read
-from sifprov.workflow.document import from_json
 from sifprov.workflow.load import load, to_text
 from sifprov.workflow.plan import Plan, ascii_line, data_of_file, plan_from_json
+from sifprov.workflow.reading import from_json
 from sifprov.workflow.snakefile import snakefile
 from sifprov.workflow.work import State
 

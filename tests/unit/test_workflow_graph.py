@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.unit.workflows import diamond, document, step
 
 from sifprov.errors import RecordError
-from sifprov.workflow.document import from_json
 from sifprov.workflow.graph import composition, groups, shape
 from sifprov.workflow.plan import Plan
+from sifprov.workflow.reading import from_json
 from sifprov.workflow.snakefile import snakefile
 
 

@@ -22,8 +22,8 @@ from sifprov.model.graph import Graph
 from sifprov.model.record import SIGNALED
 from sifprov.model.workflowpart import WorkflowPart
 from sifprov.workflow import history
-from sifprov.workflow.document import from_json
 from sifprov.workflow.history import StepRun, WorkflowRun
+from sifprov.workflow.reading import from_json
 from sifprov.workflow.traced import workflow_of
 from sifprov.workflow.work import DONE, FAILED, Result, State, Steps
 

@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.unit import fakeruntime
 from tests.unit.schemas import problems
+from tests.unit.verified import make_app
 from tests.unit.workflows import Site, diamond, document, make_raw, make_site, step
 
 from sifprov.create import create_data
@@ -76,6 +78,51 @@ def test_what_is_up_to_date_is_not_run_whatever_the_times_say(done: Site) -> Non
     assert done.started() == []
     assert len(json.loads(done.cli("workflow", "show", "w.json", "--all", "--json").stdout)
                ["executions"]) == 1  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("command", ["join", "other"], "the command is another one"),
+        ("options", ["--nv"], "the runtime's options are other ones"),
+        ("environment", {"RATE": "1"}, "the environment is another one"),
+        ("application", "raw.sif", None),
+        ("activity", "renamed", "right was made by something else"),
+    ],
+)
+def test_what_makes_a_step_run_again_is_said(
+    done: Site, field: str, value: object, why: str | None
+) -> None:
+    changed = diamond()
+    changed["steps"][2][field] = value
+    done.write(changed, "changed.json")
+    told = done.cli("workflow", "check", "changed.json", "--json", code=None)
+    if why is None:
+        assert "no application container" in told.stderr
+        return
+    found = {s["activity"]: s["why"] for s in json.loads(told.stdout)["steps"]}
+    assert found.pop("renamed" if field == "activity" else "right") == why
+    assert set(found.values()) == {None}
+
+
+def test_what_was_changed_since_is_run_again(site: Site) -> None:
+    site.write(document(step("prep", ("raw",))))
+    site.run()
+    site.cli("data", "grow", "prep.sif", "--to", "2M")
+    assert site.run().stdout == "w: its step is up to date\n"
+    # Whoever writes past the runtime leaves no record.
+    offset = fakeruntime.offset_of(str(site.path("prep.sif")))
+    path = f"{site.path('prep.sif')}?offset={offset}"
+    subprocess.run(
+        ["/sbin/debugfs", "-w", "-R", "mkdir /Prep/more", path], check=True, capture_output=True
+    )
+    assert "prep: prep was changed since" in site.run("--dry-run").stdout
+    site.path("app.sif").unlink()
+    make_app(site.path("app.sif"))
+    assert "prep: the application has other content" in site.run("--dry-run").stdout
+    ran = json.loads(site.run("--json").stdout)
+    assert problems("sifprov.workflow-run/1", ran) == []
+    assert ran["steps"][0]["why"] == "the application has other content"
 
 
 def test_what_would_run_is_said_before(done: Site) -> None:

@@ -1,9 +1,10 @@
 """Workflows: several containerized steps as one, each a recorded run.
 
-document.py   the file that describes one (`sifprov.workflow/1`); reads and checks
+document.py   the file that describes one (`sifprov.workflow/1`); reading.py reads and checks it
 graph.py      which step needs which, the composition, what runs in one batch job
 convert.py    workflow files of the thesis's prototype and of ProvDeploy
-traced.py     a trail as a workflow
+load.py       any of these files
+traced.py     a trail as a workflow; exported.py writes that
 plan.py       a workflow with the folder and the runtime that it is carried out with
 uptodate.py   whether what a step makes is there already
 step.py       one step: `sifprov exec --atomic`, and what is known of it afterwards

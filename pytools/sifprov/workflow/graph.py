@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from heapq import heappop, heappush
 
 from sifprov.errors import RecordError
 from sifprov.frozen import dataclass
@@ -52,37 +54,36 @@ def groups(workflow: Workflow, its: Shape) -> tuple[int | None, ...]:
     """Returns for each step the group that runs in one batch job, None for a job of its own.
 
     In a fine composition each step has its own. In the others the steps of one application
-    container that follow each other share one, unless a step of another application has to run in
-    between.
+    container that follow each other share one, unless another job has to run in between: no job
+    may wait for one that waits for it.
     """
-    found: list[int | None] = [None] * len(workflow.steps)
     if composition(workflow) == FINE:
-        return tuple(found)
-    before = _ancestors(its)
-    members: dict[int, set[int]] = {}
+        return (None,) * len(workflow.steps)
+    images = [_plain(step.application) for step in workflow.steps]
+    jobs = list(range(len(images)))  # a job is called after its first step
+    after: dict[int, set[int]] = {at: set() for at in jobs}  # jobs by what they wait for
     for at in its.order:
-        image = _plain(workflow.steps[at].application)
-        for number in sorted({found[n] for n in its.needs[at]} - {None}, key=str):
-            if number is None or _plain(workflow.steps[number].application) != image:
-                continue
-            inside = members[number]
-            between = {n for n in before[at] if before[n] & inside}
-            if between <= inside:
-                found[at] = number
-                inside.add(at)
+        before = {jobs[n] for n in its.needs[at]}
+        for job in sorted(before):
+            if images[job] == images[at] and not _reaches(after, job, before - {job}):
+                jobs[at] = job
                 break
-        else:
-            found[at] = at
-            members[at] = {at}
-    alone = {number for number, inside in members.items() if len(inside) == 1}
-    return tuple(None if number in alone else number for number in found)
+        for job in before - {jobs[at]}:
+            after[job].add(jobs[at])
+    sizes = Counter(jobs)
+    return tuple(job if sizes[job] > 1 else None for job in jobs)
 
 
-def _ancestors(its: Shape) -> Mapping[int, set[int]]:
-    found: dict[int, set[int]] = {}
-    for at in its.order:
-        found[at] = set(its.needs[at]).union(*(found[n] for n in its.needs[at]))
-    return found
+def _reaches(after: Mapping[int, set[int]], start: int, wanted: set[int]) -> bool:
+    """Whether one of the wanted jobs waits, maybe by others, for the job `start`."""
+    seen, left = {start}, [start]
+    while left and wanted:
+        for job in after[left.pop()] - seen:
+            if job in wanted:
+                return True
+            seen.add(job)
+            left.append(job)
+    return False
 
 
 def _makers(workflow: Workflow) -> tuple[dict[str, int], dict[str, int]]:
@@ -116,13 +117,12 @@ def _order(steps: Sequence[Step], needs: Sequence[tuple[int, ...]]) -> tuple[int
     ready = [at for at, needed in wanting.items() if not needed]
     order: list[int] = []
     while ready:
-        at = min(ready)
-        ready.remove(at)
+        at = heappop(ready)
         order.append(at)
         for later in behind.get(at, ()):
             wanting[later].discard(at)
             if not wanting[later]:
-                ready.append(later)
+                heappush(ready, later)
     if len(order) == len(steps):
         return tuple(order)
     circle = _circle({at: w for at, w in wanting.items() if w})

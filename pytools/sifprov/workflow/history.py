@@ -16,7 +16,8 @@ from sifprov.model.reader import Reader
 from sifprov.model.workflowpart import COMPOSITIONS
 from sifprov.newfile import sync_folder
 from sifprov.version import VERSION
-from sifprov.workflow.document import Workflow, from_json
+from sifprov.workflow.document import Workflow
+from sifprov.workflow.reading import from_json
 from sifprov.workflow.work import DONE, FAILED, UP_TO_DATE, Result
 
 SCHEMA = "sifprov.workflow-run/1"

@@ -9,8 +9,9 @@ from sifprov.errors import FileError, RecordError
 from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json, loads
 from sifprov.workflow import convert
-from sifprov.workflow.document import SCHEMA, Workflow, from_json
+from sifprov.workflow.document import SCHEMA, Workflow
 from sifprov.workflow.graph import shape
+from sifprov.workflow.reading import from_json
 
 _MAX_FILE = 16 << 20
 

@@ -15,15 +15,9 @@ from sifprov.layouts import Layout, find_layout
 from sifprov.model.canonical import Json, dumps, loads, text_to_json
 from sifprov.model.reader import Reader
 from sifprov.sizes import parse_size
-from sifprov.workflow.document import (
-    DEFAULT_FREE,
-    DEFAULT_MOUNT,
-    Output,
-    Step,
-    Workflow,
-    from_json,
-)
+from sifprov.workflow.document import DEFAULT_FREE, DEFAULT_MOUNT, Output, Step, Workflow
 from sifprov.workflow.graph import Shape, composition, shape
+from sifprov.workflow.reading import from_json
 
 SCHEMA = "sifprov.workflow-plan/1"
 MAX_FILE = 16 << 20

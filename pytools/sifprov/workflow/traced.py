@@ -20,9 +20,10 @@ from sifprov.model.workflowpart import WorkflowPart
 from sifprov.replay.line import recorded
 from sifprov.runtime.argv import without_image_binds
 from sifprov.terminal import printable
-from sifprov.workflow.document import DEFAULT_MOUNT, EXEC, Input, Output, Step, Workflow, from_json
+from sifprov.workflow.document import DEFAULT_MOUNT, EXEC, Input, Output, Step, Workflow
 from sifprov.workflow.document import RUN as RUN_ACTION
 from sifprov.workflow.graph import shape
+from sifprov.workflow.reading import from_json
 from sifprov.workflow.uptodate import HANDED
 
 _LEAST_FREE = 1 << 30

@@ -22,6 +22,7 @@ from sifprov.model.record import EXITED, Record
 from sifprov.model.redact import redact
 from sifprov.model.run import Run
 from sifprov.model.workflowpart import WorkflowPart
+from sifprov.runtime.argv import parse, without_image_binds
 from sifprov.settings import load_or_default
 from sifprov.workflow.document import Step
 from sifprov.workflow.plan import Plan, Target
@@ -130,6 +131,8 @@ def _differs(plan: Plan, step: Step, found: Made, target: Target, looks: Looks) 
         return f"{target.name} is of a run that failed"
     if run.typed != redact(("", *step.typed))[0][1:]:
         return "the command is another one"
+    if _options(run) != redact(("", *plan.options, *step.options))[0][1:]:
+        return "the runtime's options are other ones"
     if not _same_environment(step, run):
         return "the environment is another one"
     applications = {c.digest for c in found.record.with_role(APPLICATION)}
@@ -171,6 +174,12 @@ def mount_of(path: str, mount: str | None) -> str:
             f"{path}: it does not say where it is to be bound", hint="say 'mount' in the workflow"
         )
     return declared.mount
+
+
+def _options(run: Run) -> tuple[str, ...]:
+    """The options of a run, but for the containers that it bound."""
+    line = parse(run.argv)
+    return without_image_binds(line.options) if line else ()
 
 
 def _same_environment(step: Step, run: Run) -> bool:

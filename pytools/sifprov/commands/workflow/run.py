@@ -90,7 +90,9 @@ def command(
     elif not quiet:
         name = printable(plan.workflow.name)
         if done.record is None:
-            out(f"{name}: all {len(done.due)} steps are up to date")
+            count = len(done.due)
+            what = f"all {count} steps are" if count > 1 else "its step is"
+            out(f"{name}: {what} up to date")
         else:
             out(f"{name}: {summary(done.record)}; execution {done.record.id}")
 
