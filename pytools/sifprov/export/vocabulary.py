@@ -7,9 +7,13 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from sifprov.model.canonical import Json, dumps, text_to_json
+
+Plain: TypeAlias = "str | int | bool | float | None"
+Attributes: TypeAlias = "Mapping[str, Plain | Iterable[Plain]]"
 
 PREFIX = "sifprov"
 # No domain is ours for ever, and `urn:sifprov:` would need a registration. A UUID that was drawn
