@@ -107,8 +107,8 @@ class Bulk:
         if not count:
             return ()
         if self._is_postgresql:
-            series = f"nextval('{table.name}_id_seq') FROM generate_series(1, %s)"
-            self._cursor.execute(f"SELECT {series}", (count,))  # noqa: S608
+            number = f"nextval('{table.name}_id_seq')"
+            self._cursor.execute(f"SELECT {number} FROM generate_series(1, %s)", (count,))  # noqa: S608
             return [number for (number,) in self._cursor]
         if table.name not in self._next:
             ((highest,),) = self.run(f"SELECT coalesce(max(id), 0) FROM {table.name}")  # noqa: S608
@@ -126,7 +126,7 @@ def _columns(rows: Sequence[Row]) -> list[list[Any]]:
 def _insert_arrays(table: Table, names: tuple[str, ...]) -> str:
     arrays = ", ".join(f"%s::{_type(table, name)}[]" for name in names)
     into = f"INSERT INTO {table.name} ({','.join(names)})"
-    return f"{into} SELECT * FROM unnest({arrays})"
+    return f"{into} SELECT * FROM unnest({arrays})"  # noqa: S608
 
 
 @lru_cache(maxsize=256)

@@ -75,7 +75,7 @@ class Executions:
             if there is not None and there[1] is None:
                 stubs.setdefault(key, each)
         ids = {key: row[0] for key, row in rows.items()}
-        by_digest = dict(
+        by_digest: dict[str, int] = dict(
             bulk.rows("digest, execution_id", "record", "digest", {t.about for t in words})
         )
         own = {t.digest: self._key(t, rows, new)[0] for t in made}
@@ -116,8 +116,7 @@ class Executions:
     def _key(
         told: Told, rows: Mapping[str, tuple[int, int | None]], new: Mapping[str, Told]
     ) -> tuple[str, tuple[int, int | None] | None]:
-        assert told.execution
-        likeness = told.execution[-1]
+        likeness = told.execution[-1] if told.execution else None
         there = rows.get(told.id)
         first = new[told.id].execution if told.id in new else None
         taken = first[-1] if first else there[1] if there else None

@@ -21,7 +21,7 @@ from sifprov.catalog.outside import Outside
 from sifprov.catalog.resolve import Meant, Records, known_by_content
 from sifprov.catalog.states import State, States
 from sifprov.catalog.store import Catalog
-from sifprov.catalog.tables import catalog_info, content, location, record
+from sifprov.catalog.tables import content, location, record
 from sifprov.catalog.told import Named, Told, of_bytes, of_record
 from sifprov.catalog.uses import Uses
 from sifprov.catalog.words import put_words
@@ -75,7 +75,7 @@ class Ingest:
 
     def _check_generation(self, bulk: Bulk) -> None:
         """After a rebuild no row is what it was."""
-        found = bulk.run(f"SELECT value FROM {catalog_info.name} WHERE name = ?", GENERATION)
+        found = bulk.run("SELECT value FROM catalog_info WHERE name = ?", GENERATION)
         generation = found[0][0] if found else ""
         if generation != self._generation:
             self._generation = generation
@@ -114,7 +114,9 @@ class Batch:
     def put(self, told: Iterable[Told], inside: Collection[str]) -> int:
         """Puts in what records tell; returns how many were new."""
         batch = {t.digest: t for t in told}
-        there = dict(self.bulk.rows("digest, is_inside", "record", "digest", {*batch, *inside}))
+        there: dict[str, bool] = dict(
+            self.bulk.rows("digest, is_inside", "record", "digest", {*batch, *inside})
+        )
         new = {digest: t for digest, t in batch.items() if digest not in there}
         moved_in = [digest for digest in inside if there.get(digest, True) in (False, 0)]
         self.bulk.update(record, "digest", ("is_inside",), [(d, True) for d in moved_in])
@@ -132,6 +134,7 @@ class Batch:
         self._move_known_by_content(outside, moved_in)
         self._states.write()
         self._uses.write()
+        self._states.remove()
         put_words(self.bulk, new.values(), self._of)
         return len(new)
 
@@ -187,19 +190,21 @@ class Batch:
             wanted.setdefault(meant.before, (container, meant.record))
 
     def _describe(self, told: Told, before: Meant | None, used: list[Meant]) -> None:
-        assert told.made
+        it = told.made
+        if it is None:
+            return
         of = self._of[told.digest]
         made = self._states[f"{told.container}#{told.digest}"]
-        self._states.describe(made, told.made, self._content(told.made.content), own=True)
+        self._states.describe(made, it, self._content(it.content), own=True)
         earlier = self._states[before.key] if before else None
         self._states.set_origin(made, of.id, earlier.id if earlier else None)
         if earlier:
-            self._states.describe(earlier, told.made._replace(marks=None), None, own=False)
-        for it, meant in zip(told.used, used, strict=True):
+            self._states.describe(earlier, it._replace(marks=None), None, own=False)
+        for each, meant in zip(told.used, used, strict=True):
             state = self._found(meant)
-            content = self._content(it.content)
-            self._states.describe(state, it, content, own=False)
-            self._uses.add(of.id, state.id, it, content, by_content=meant.by_content)
+            content = self._content(each.content)
+            self._states.describe(state, each, content, own=False)
+            self._uses.add(of.id, state.id, each, content, by_content=meant.by_content)
 
     def _found(self, meant: Meant) -> State:
         """A state that a run used, behind the one that was changed."""
@@ -309,7 +314,7 @@ class Batch:
         rows.update({u[:3]: u for u in self._uses.by_content(list(who.values()))})
         uses = [u for u in rows.values() if (u.named.who, u.content) in pairs]
         candidates = outside.candidates(pairs)
-        times = dict(
+        times: dict[int, int] = dict(
             self.bulk.rows(
                 "execution_id, min(recorded_us)",
                 "record",
