@@ -21,6 +21,7 @@ _VERBS = {
     "doctor": ("sifprov.commands.doctor", "Say what of your runs will be captured, and how."),
     "exec": ("sifprov.commands.exec", "Run a command in a container, and record the run."),
     "flush": ("sifprov.commands.flush", "Deliver records that wait in the spool."),
+    "index": ("sifprov.commands.index", "Read the records of many containers into the catalog."),
     "log": ("sifprov.commands.log", "Print what the application of a run printed."),
     "plugin": ("sifprov.commands.plugin", "Install, look at and remove the runtime's plugin."),
     "rerun": ("sifprov.commands.rerun", "Replay what made a container and compare."),
