@@ -34,6 +34,7 @@ from sqlalchemy import (
 )
 
 from sifprov.catalog import things
+from sifprov.catalog.ids import uuid_of
 from sifprov.catalog.matching import among
 from sifprov.catalog.runs import exit_number
 from sifprov.catalog.tables import (
@@ -94,7 +95,7 @@ def _begin(connection: Connection, text: str, copies: bool) -> tuple[set[int], s
     states = set(connection.scalars(things.states(dialect, "=", text)))
     images = set(connection.scalars(things.images(dialect, "=", text)))
     if not states and not images:
-        if uuid := things.uuid_of(text):
+        if uuid := uuid_of(text):
             left = select(state.c.id).join(execution, state.c.generated_by == execution.c.id)
             states = set(connection.scalars(left.where(execution.c.uuid == uuid)))
         if not states:

@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Select, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, or_, select
 
 from sifprov.catalog import things
+from sifprov.catalog.ids import beginning_of, is_digest, uuid_of
+from sifprov.catalog.matching import begins
 from sifprov.catalog.tables import (
     container_image,
     data_container,
@@ -29,11 +31,11 @@ def locate(connection: Connection, text: str) -> tuple[str, str | None]:
     where it was last seen.
     """
     seen: list[str] = []
-    for record_id, query in _ways(text):
+    for query in _ways(text):
         for folder, name, *meant in connection.execute(query):
             path = os.path.join(folder, name)
             if os.path.exists(path):
-                return path, meant[0] if meant else record_id
+                return path, meant[0] if meant else None
             seen.append(path)
     if seen:
         raise MissingError(
@@ -46,23 +48,28 @@ def locate(connection: Connection, text: str) -> tuple[str, str | None]:
     )
 
 
-def _ways(text: str) -> Iterator[tuple[str | None, Select[Any]]]:
+def _ways(text: str) -> Iterator[Select[Any]]:
     places = select(location.c.folder, location.c.name).order_by(
         # Rather what the catalog saw last.
         location.c.status != "good", location.c.seen_us.desc(), location.c.folder, location.c.name,
     )  # fmt: skip
-    if uuid := things.uuid_of(text):
-        left = (
-            select(state.c.data_container_id)
+    uuid, beginning = uuid_of(text), beginning_of(text)
+    if uuid or beginning:
+
+        def named(column: ColumnElement[Any]) -> ColumnElement[bool]:
+            return column == uuid if uuid else begins(column, beginning or "")
+
+        yield (
+            places.add_columns(execution.c.uuid)
+            .join(state, state.c.data_container_id == location.c.data_container_id)
             .join(execution, execution.c.id == state.c.generated_by)
-            .where(execution.c.uuid == uuid)
+            .where(named(execution.c.uuid))
         )
-        yield uuid, places.where(location.c.data_container_id.in_(left))
-        held = select(data_container.c.id).where(data_container.c.uuid == uuid)
-        yield None, places.where(location.c.data_container_id.in_(held))
-        apps = select(container_image.c.id).where(container_image.c.uuid == uuid)
-        yield None, places.where(location.c.container_image_id.in_(apps))
-    elif things.is_digest(text):
+        held = select(data_container.c.id).where(named(data_container.c.uuid))
+        yield places.where(location.c.data_container_id.in_(held))
+        apps = select(container_image.c.id).where(named(container_image.c.uuid))
+        yield places.where(location.c.container_image_id.in_(apps))
+    elif is_digest(text):
         if text.startswith("sha256:"):
             yield (
                 None,

@@ -68,6 +68,6 @@ def number_is(number: ColumnElement[Any], operator: str, value: float) -> Column
 
 
 def fragment(words: Iterable[str]) -> str:
-    """Returns how words that follow each other stand in a list that is JSON in a text (texts.py), without what
-    is before and behind them."""
+    """Returns how words that follow each other stand in a list that is JSON in a text (texts.py),
+    without what is before and behind them."""
     return ",".join(json.dumps(escaped(word)) for word in words)

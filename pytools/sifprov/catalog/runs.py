@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sifprov.catalog import things
 from sifprov.catalog.arguments import commands_with
 from sifprov.catalog.conditions import Condition
+from sifprov.catalog.ids import is_digest
 from sifprov.catalog.matching import (
     among,
     begins,
@@ -137,7 +138,7 @@ def _of_images(images: Select[Any]) -> _Where:
 
 
 def _digest(dialect: Dialect, operator: str, text: str) -> _Where:
-    if operator == "~" or not things.is_digest(text):
+    if operator == "~" or not is_digest(text):
         raise SifprovError(
             f"digest={text}: no digest",
             hint="write it as tree-v1:18b4e1 or image-v1:10b66e, with six digits or more",

@@ -6,33 +6,15 @@ Each function returns a SELECT of ids, for `IN`.
 from __future__ import annotations
 
 import os
-import re
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, Dialect, Select, Table, or_, select
 
+from sifprov.catalog.ids import is_digest, uuid_of
 from sifprov.catalog.matching import begins, glob
+from sifprov.catalog.tables import container_image, content, data_container, location, state
 from sifprov.catalog.texts import long, short
 from sifprov.catalog.texts import path as as_folder
-from sifprov.catalog.tables import container_image, content, data_container, location, state
-
-# A kind, a colon, and at least so much of the hex that no two are likely to begin alike.
-_DIGEST = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*:[0-9a-f]{6,64}")
-
-
-def uuid_of(text: str) -> str | None:
-    """Returns a UUID as the catalog writes it; None for what is none."""
-    try:
-        found = str(UUID(text.removeprefix("id:")))
-    except ValueError:
-        return None
-    return found if found in (text.removeprefix("id:").lower(),) else None
-
-
-def is_digest(text: str) -> bool:
-    """True for a digest, or its beginning with at least six digits."""
-    return bool(_DIGEST.fullmatch(text))
 
 
 def is_path(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from math import isfinite
@@ -64,6 +64,12 @@ class Answer:
         ]
         return {"asked": text_to_json(self.asked), "more": self.more, "rows": rows,
                 "schema": schema}  # fmt: skip
+
+    def only(self, names: Sequence[str]) -> Answer:
+        """Returns some of the columns, in this order."""
+        places = [self.names.index(name) for name in names]
+        rows = tuple(tuple(row[place] for place in places) for row in self.rows)
+        return replace(self, columns=tuple(self.columns[p] for p in places), rows=rows)
 
     def limited(self, limit: int | None) -> Answer:
         """Returns at most `limit` of the rows."""
