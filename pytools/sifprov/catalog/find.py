@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from sifprov.catalog.arguments import words
 from sifprov.catalog.conditions import Condition
 from sifprov.catalog.matching import among
 from sifprov.catalog.runs import exit_number, fulfilling
@@ -24,13 +25,13 @@ from sifprov.catalog.tables import (
     workflow,
     workflow_execution,
 )
-from sifprov.model.answer import ID, NUMBER, SPAN, TEXTS, TIME, Answer, Column, Row
+from sifprov.model.answer import COMMAND, ID, NUMBER, SPAN, TEXTS, TIME, Answer, Column, Row
 
 COLUMNS = (
     Column("id", ID), Column("kind"), Column("started", TIME), Column("elapsed_s", SPAN, "elapsed"),
     Column("outcome"), Column("exit", NUMBER), Column("workflow"), Column("activity"),
     Column("app"), Column("inputs", TEXTS), Column("outputs", TEXTS), Column("user"),
-    Column("job"), Column("command"),
+    Column("job"), Column("command", COMMAND),
 )  # fmt: skip
 # What a table for people shows of it.
 SHOWN = ("id", "started", "elapsed_s", "exit", "app", "inputs", "outputs", "activity")
@@ -65,7 +66,10 @@ def find(
     ids = [row[0] for row in found]
     read, left = read_by(connection, ids), left_by(connection, ids)
     rows: list[Row] = [
-        (*row[1:10], tuple(read.get(row[0], ())), tuple(left.get(row[0], ())), *row[10:])
+        (
+            *row[1:10], tuple(read.get(row[0], ())), tuple(left.get(row[0], ())), *row[10:12],
+            tuple(words(row[12])) if row[12] else None,
+        )
         for row in found
     ]
     return Answer(in_words(conditions), COLUMNS, tuple(rows), more)

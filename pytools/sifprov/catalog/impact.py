@@ -18,8 +18,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     CTE,
@@ -58,8 +57,7 @@ SHOWN = ("depth", "container", "run", "started", "exit", "app", "status", "path"
 NOT_INDEXED, GONE_ON = "not indexed", "gone on"
 
 
-@dataclass(frozen=True)
-class _Edge:
+class _Edge(NamedTuple):
     source: int | None  # None: the beginning
     execution: int | None
     target: int
@@ -137,20 +135,24 @@ def _first(connection: Connection, start: set[int], images: set[int]) -> Iterato
 def _walk(connection: Connection, start: set[int]) -> Iterator[_Edge]:
     """Yields all ways from one state to another below `start`."""
     reached = _below(connection.dialect, start)
-    ran = (
-        select(used.c.state_id, used.c.execution_id, state.c.id)
-        .select_from(reached)
-        .join(used, used.c.state_id == reached.c.id)
-        .join(state, state.c.generated_by == used.c.execution_id)
+    query = select(state.c.id, state.c.generated_by, state.c.revision_of).join(
+        reached, reached.c.id == state.c.id
     )
-    revised = (
-        select(state.c.revision_of, state.c.generated_by, state.c.id)
-        .select_from(reached)
-        .join(state, state.c.revision_of == reached.c.id)
+    made: dict[int, list[int]] = defaultdict(list)
+    seen = set()
+    for key, run, before in connection.execute(query):
+        seen.add(key)
+        if run is not None:
+            made[run].append(key)
+        if before is not None:
+            yield _Edge(before, run, key)
+    # What they read besides comes with it, and does no harm: no way leads there.
+    read = select(used.c.execution_id, used.c.state_id).where(
+        among(connection.dialect, used.c.execution_id, made)
     )
-    for query in (ran, revised):
-        for source, run, target in connection.execute(query):
-            yield _Edge(source, run, target)
+    for run, source in connection.execute(read):
+        if source in seen:
+            yield from (_Edge(source, run, target) for target in made[run])
 
 
 def _below(dialect: Dialect, start: set[int]) -> CTE:

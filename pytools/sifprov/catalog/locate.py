@@ -19,7 +19,7 @@ from sifprov.catalog.tables import (
     record,
     state,
 )
-from sifprov.errors import MissingError
+from sifprov.errors import MissingError, SifprovError
 
 
 def locate(connection: Connection, text: str) -> tuple[str, str | None]:
@@ -32,7 +32,10 @@ def locate(connection: Connection, text: str) -> tuple[str, str | None]:
     """
     seen: list[str] = []
     for query in _ways(text):
-        for folder, name, *meant in connection.execute(query):
+        rows = connection.execute(query).all()
+        if beginning_of(text) and len(ids := {row[2] for row in rows if len(row) > 2}) > 1:
+            raise SifprovError(f"{text}: {len(ids)} ids begin so", hint="give more of it")
+        for folder, name, *meant in rows:
             path = os.path.join(folder, name)
             if os.path.exists(path):
                 return path, meant[0] if meant else None
