@@ -87,11 +87,11 @@ class Catalog:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         if self.is_sqlite:
-            with sqlite.locked(self.place.path, self._patience, is_safe_mode=self.is_safe_mode):
-                with self.engine.connect() as connection:
-                    connection.execution_options(**{sqlite.WRITE: True})
-                    with connection.begin():
-                        yield connection
+            alone = sqlite.locked(self.place.path, self._patience, is_safe_mode=self.is_safe_mode)
+            with alone, self.engine.connect() as connection:
+                connection.execution_options(**{sqlite.WRITE: True})
+                with connection.begin():
+                    yield connection
             return
         with self.engine.connect() as connection, connection.begin():
             wait = int(self._patience * 1000)
