@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
@@ -65,6 +66,20 @@ def newest(connection: Connection, asked: Asked) -> ColumnElement[bool]:
         if value is not None:
             return and_(where, group == value)
     return where
+
+
+def about_newest_workflow(connection: Connection, asked: Asked) -> Asked:
+    """Returns what is asked about; where nothing is named, the workflow that ran last, if any."""
+    if is_narrow(asked) or asked.since or asked.until:
+        return asked
+    query = (
+        select(workflow.c.wf_key_name)
+        .select_from(workflow_name())
+        .where(e.workflow_execution_id.is_not(None))
+        .order_by(e.started_us.desc())
+        .limit(1)
+    )
+    return replace(asked, workflow=connection.scalar(query))
 
 
 def workflow_name() -> Any:
