@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -33,9 +33,10 @@ from sqlalchemy import (
 )
 
 from sifprov.catalog import things
+from sifprov.catalog.conditions import Condition
 from sifprov.catalog.ids import uuid_of
 from sifprov.catalog.matching import among
-from sifprov.catalog.runs import exit_number
+from sifprov.catalog.runs import exit_number, fulfilling
 from sifprov.catalog.tables import (
     container_image,
     data_container,
@@ -65,26 +66,45 @@ class _Edge(NamedTuple):
 
 def impact(
     connection: Connection,
-    text: str,
+    named: Sequence[str],
     *,
+    where: Sequence[Condition] = (),
     depth: int | None = None,
     copies: bool = True,
     limit: int | None = None,
 ) -> Answer:
-    """Returns a row for each container, as it stood, that was derived from `text` (a path, a UUID,
-    a digest, or a name), the nearest first; `depth` bounds how far.
+    """Returns a row for each container, as it stood, that was derived from one of `named` (paths,
+    UUIDs, digests, or names), the nearest first; `depth` bounds how far, and `where` says what has
+    to hold of the runs that made what is shown.
 
     Without `copies` only the containers that are named count, not others with the same content.
     Raises MissingError for what the catalog does not know.
     """
-    start, ran = _begin(connection, text, copies)
+    start, ran = set[int](), set[int]()
+    for text in named:
+        states, images = _begin(connection, text, copies)
+        start, ran = start | states, ran | images
     first = list(_first(connection, start, ran))
     edges = first + list(_walk(connection, {*start, *(e.target for e in first)}))
     found = _depths(edges, start, depth)
     keys = sorted(found, key=lambda key: (found[key][0], key))
+    if where:
+        fit = _fitting(connection, keys, where)
+        keys = [key for key in keys if key in fit]
     more = limit is not None and len(keys) > limit
     rows = tuple(_rows(connection, keys[:limit], found))
-    return Answer(f"what was derived from {text}", COLUMNS, rows, more)
+    asked = " ".join([f"what was derived from {', '.join(named)}", *(c.text for c in where)])
+    return Answer(asked, COLUMNS, rows, more)
+
+
+def _fitting(
+    connection: Connection, keys: Sequence[int], where: Sequence[Condition]
+) -> Container[int]:
+    runs = select(execution.c.id).where(fulfilling(connection, where))
+    query = select(state.c.id).where(
+        among(connection.dialect, state.c.id, keys), state.c.generated_by.in_(runs)
+    )
+    return set(connection.scalars(query))
 
 
 def _begin(connection: Connection, text: str, copies: bool) -> tuple[set[int], set[int]]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, or_, select
+from sqlalchemy import ColumnElement, Connection, Dialect, Select, or_, select
 
 from sifprov.catalog import things
 from sifprov.catalog.ids import beginning_of, is_digest, uuid_of
@@ -31,7 +31,7 @@ def locate(connection: Connection, text: str) -> tuple[str, str | None]:
     where it was last seen.
     """
     seen: list[str] = []
-    for query in _ways(text):
+    for query in _ways(connection.dialect, text):
         rows = connection.execute(query).all()
         if beginning_of(text) and len(ids := {row[2] for row in rows if len(row) > 2}) > 1:
             raise SifprovError(f"{text}: {len(ids)} ids begin so", hint="give more of it")
@@ -51,7 +51,7 @@ def locate(connection: Connection, text: str) -> tuple[str, str | None]:
     )
 
 
-def _ways(text: str) -> Iterator[Select[Any]]:
+def _ways(dialect: Dialect, text: str) -> Iterator[Select[Any]]:
     places = select(location.c.folder, location.c.name).order_by(
         # Rather what the catalog saw last.
         location.c.status != "good", location.c.seen_us.desc(), location.c.folder, location.c.name,
@@ -60,7 +60,7 @@ def _ways(text: str) -> Iterator[Select[Any]]:
     if uuid or beginning:
 
         def named(column: ColumnElement[Any]) -> ColumnElement[bool]:
-            return column == uuid if uuid else begins(column, beginning or "")
+            return column == uuid if uuid else begins(dialect, column, beginning or "")
 
         yield (
             places.add_columns(execution.c.uuid)
@@ -83,12 +83,11 @@ def _ways(text: str) -> Iterator[Select[Any]]:
                     .where(record.c.digest == text)
                 ),
             )
-        states = select(state.c.id).where(state.c.content_id.in_(things.contents(text)))
+        states = select(state.c.id).where(state.c.content_id.in_(things.contents(dialect, text)))
         apps = select(container_image.c.id).where(
-            container_image.c.content_id.in_(things.contents(text))
+            container_image.c.content_id.in_(things.contents(dialect, text))
         )
         yield (
-            None,
             places.where(
                 or_(location.c.state_id.in_(states), location.c.container_image_id.in_(apps))
             ),

@@ -87,7 +87,8 @@ def csv_text(answer: Answer) -> str:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(answer.names)
     for row in answer.rows:
-        writer.writerow([_cell(c.kind, plain(c, v)) for c, v in zip(answer.columns, row, strict=True)])
+        cells = zip(answer.columns, row, strict=True)
+        writer.writerow([_cell(column.kind, plain(column, value)) for column, value in cells])
     return out.getvalue()
 
 
