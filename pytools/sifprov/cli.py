@@ -23,6 +23,7 @@ _VERBS = {
     "find": ("sifprov.commands.find", "Find runs in the catalog."),
     "flush": ("sifprov.commands.flush", "Deliver records that wait in the spool."),
     "impact": ("sifprov.commands.impact", "List what was derived from a container."),
+    "index": ("sifprov.commands.index", "Read the records of many containers into the catalog."),
     "log": ("sifprov.commands.log", "Print what the application of a run printed."),
     "plugin": ("sifprov.commands.plugin", "Install, look at and remove the runtime's plugin."),
     "query": ("sifprov.commands.query", "Ask the catalog about workflows and images."),

@@ -8,7 +8,7 @@ found, so that they meant a state that had been changed since.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -17,7 +17,9 @@ from sifprov.catalog.containers import Containers
 from sifprov.catalog.executions import Execution, Executions
 from sifprov.catalog.images import Images
 from sifprov.catalog.intern import Interned
+from sifprov.catalog.locations import Twin, put_locations
 from sifprov.catalog.outside import Outside
+from sifprov.catalog.read import Seen
 from sifprov.catalog.resolve import Meant, Records, known_by_content
 from sifprov.catalog.states import State, States
 from sifprov.catalog.store import Catalog
@@ -66,7 +68,9 @@ class Ingest:
         for each in (self._contents, self._containers, *self._images.all, *self._executions.all):
             each.begin()
         self._check_generation(bulk)
-        return Batch(bulk, self._records, self._contents, self._containers, self._executions)
+        return Batch(
+            bulk, self._records, self._contents, self._containers, self._images, self._executions
+        )
 
     def commit(self) -> None:
         """Remembers what the last transaction made."""
@@ -95,9 +99,10 @@ class Batch:
         records: Records,
         contents: Interned,
         containers: Containers,
+        images: Images,
         executions: Executions,
     ) -> None:
-        self.bulk, self._records = bulk, records
+        self.bulk, self._records, self._images = bulk, records, images
         self._contents, self._containers, self._executions = contents, containers, executions
         self._states, self._uses = States(bulk), Uses(bulk)
         self._made: list[Told] = []
@@ -118,11 +123,11 @@ class Batch:
             self.bulk.rows("digest, is_inside", "record", "digest", {*batch, *inside})
         )
         new = {digest: t for digest, t in batch.items() if digest not in there}
+        self._records.begin(self.bulk, new)
         moved_in = [digest for digest in inside if there.get(digest, True) in (False, 0)]
         self.bulk.update(record, "digest", ("is_inside",), [(d, True) for d in moved_in])
         if not new and not moved_in:
             return 0
-        self._records.begin(self.bulk, new)
         self._made = [t for t in new.values() if t.made]
         self._of = self._executions.put(self.bulk, new.values())
         self._intern(new.values())
@@ -137,6 +142,11 @@ class Batch:
         self._states.remove()
         put_words(self.bulk, new.values(), self._of)
         return len(new)
+
+    def put_locations(self, seen: Mapping[tuple[str, str], Sequence[Seen]]) -> list[Twin]:
+        """Puts in what files were found to be, by host and folder, behind what their records tell;
+        returns where else the same containers are, for those that are new."""
+        return put_locations(self.bulk, self._records, self._containers, self._images, seen)
 
     def _intern(self, new: Collection[Told]) -> None:
         named = [n for t in self._made for n in (t.made, *t.used, *t.siblings) if n]

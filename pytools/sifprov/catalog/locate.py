@@ -75,20 +75,15 @@ def _ways(dialect: Dialect, text: str) -> Iterator[Select[Any]]:
     elif is_digest(text):
         if text.startswith("sha256:"):
             yield (
-                None,
-                (
-                    places.add_columns(execution.c.uuid)
-                    .join(record, record.c.location_id == location.c.id)
-                    .outerjoin(execution, execution.c.id == record.c.execution_id)
-                    .where(record.c.digest == text)
-                ),
+                places.add_columns(execution.c.uuid)
+                .join(record, record.c.location_id == location.c.id)
+                .outerjoin(execution, execution.c.id == record.c.execution_id)
+                .where(record.c.digest == text)
             )
         states = select(state.c.id).where(state.c.content_id.in_(things.contents(dialect, text)))
         apps = select(container_image.c.id).where(
             container_image.c.content_id.in_(things.contents(dialect, text))
         )
-        yield (
-            places.where(
-                or_(location.c.state_id.in_(states), location.c.container_image_id.in_(apps))
-            ),
+        yield places.where(
+            or_(location.c.state_id.in_(states), location.c.container_image_id.in_(apps))
         )
