@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
+from uuid import UUID
 
 from sifprov.errors import RecordError
 from sifprov.frozen import dataclass
@@ -61,7 +62,9 @@ class CaptureRequest:
     `annotation` holds the user's words where they were given otherwise. `log` returns, once the run
     has ended, what the application printed (model/log.py), where that is kept.
     `metadata` is the absolute path of what takes the records instead of the outputs: empty for
-    nothing, whatever the settings say, and None where only they are to be asked.
+    nothing, whatever the settings say, and None where only they are to be asked. `id` is what its
+    records and reports will be called, where that was drawn already. `live`: it is to be reported
+    when it starts and when it has ended (capture/live.py).
     """
 
     captured_by: str
@@ -83,6 +86,8 @@ class CaptureRequest:
     variables: tuple[tuple[str, str], ...] = ()
     annotation: Annotation | None = None
     log: Callable[[], bytes] | None = None
+    id: UUID | None = None
+    live: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,8 @@ def parse_request(line: bytes) -> CaptureRequest:
             if r.has("annotation")
             else None
         ),
+        id=r.uuid("id") if r.has("id") else None,
+        live=r.has("live") and r.flag("live"),
     )
 
 
@@ -172,6 +179,10 @@ def dump_request(request: CaptureRequest) -> bytes:
         "fakeroot": False,
         "timeout_seconds": request.timeout,
     }
+    if request.id:
+        document["id"] = str(request.id)
+    if request.live:
+        document["live"] = True
     if request.facts:
         document["facts"] = facts_to_json(request.facts)
     if request.variables:
