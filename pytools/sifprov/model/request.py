@@ -138,7 +138,7 @@ def parse_request(line: bytes) -> CaptureRequest:
             if r.has("annotation")
             else None
         ),
-        id=r.uuid("id") if r.has("id") else None,
+        id=r.uuid("record_id") if r.has("record_id") else None,
         live=r.has("live") and r.flag("live"),
     )
 
@@ -180,7 +180,7 @@ def dump_request(request: CaptureRequest) -> bytes:
         "timeout_seconds": request.timeout,
     }
     if request.id:
-        document["id"] = str(request.id)
+        document["record_id"] = str(request.id)
     if request.live:
         document["live"] = True
     if request.facts:
