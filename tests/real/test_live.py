@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.real.job import COPY, Job
+from tests.real.job import COPY
 from tests.real.wrapjob import WrapJob
 from tests.unit.schemas import problems
 

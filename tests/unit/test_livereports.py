@@ -176,9 +176,9 @@ def test_a_disk_that_hangs_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(livereports, "leave", lambda report: hangs.wait(30))
     began = time.monotonic()
     reporter = live.Reporter(request(id=RUN, live=True), Settings(), None)
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < 5
     reporter.ended(ENDED, Finished((), ()), None)
-    assert time.monotonic() - began < live.PATIENCE + 1
+    assert time.monotonic() - began < live.PATIENCE + 10
     hangs.set()
 
 
