@@ -7,6 +7,7 @@ import sys
 import click
 
 from sifprov.applog import read_log
+from sifprov.commands.place import ContainerPath, record_meant
 from sifprov.errors import Exit
 from sifprov.model.log import STREAMS, Chunk
 from sifprov.settings import metadata_place
@@ -15,7 +16,7 @@ from sifprov.terminal import size as size_of
 
 
 @click.command("log")
-@click.argument("container", metavar="OUT", type=click.Path())
+@click.argument("container", metavar="OUT", type=ContainerPath())
 @click.option(
     "--record", metavar="ID",
     help="The run: its record's id, or how that begins [default: the newest that kept a log].",
@@ -37,7 +38,7 @@ def command(container: str, record: str | None, stream: str | None, metadata: st
       sifprov log output.sif --stream stderr > errors.txt
     """
     place = metadata_place(metadata)
-    _, log = read_log(container, record, place)
+    _, log = read_log(container, record_meant(record), place)
     _show(log.head, stream)
     if log.cut:
         sys.stdout.flush()

@@ -1,0 +1,159 @@
+"""Runs that belong together: of one execution of a workflow, else of one batch job."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
+
+from sifprov.catalog.matching import among
+from sifprov.catalog.questions import MAX
+from sifprov.catalog.questions.places import composed, counts, environments
+from sifprov.catalog.questions.scope import e, group_alone, group_job, job
+from sifprov.catalog.runs import exit_number
+from sifprov.catalog.tables import (
+    container_image,
+    execution,
+    metric,
+    workflow,
+    workflow_execution,
+)
+from sifprov.model.answer import NUMBER, Column
+
+# The id of a workflow's execution; or a batch job; or the id of a run.
+Key: TypeAlias = "tuple[int | None, str | None, int | None]"
+_KEY = (e.workflow_execution_id, group_job, group_alone)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that belong together. `elapsed_us` is from the first begin to the last end, `failed` how
+    many did not end with 0, `environment` where they ran, `metric` the best value of what was
+    asked."""
+
+    key: Key
+    workflow: str | None
+    execution: str | None
+    job: str | None
+    composition: str | None
+    started_us: int | None
+    elapsed_us: int | None
+    runs: int
+    failed: int
+    environment: str
+    metric: float | None = None
+
+
+def groups(connection: Connection, where: ColumnElement[bool]) -> list[Group]:
+    """Returns the groups of the runs that fulfil `where`, oldest first."""
+    good = case((exit_number == 0, 1), else_=0)
+    partition = e.env_partition_id
+    summed = (
+        select(
+            *(part.label(f"key{n}") for n, part in enumerate(_KEY)),
+            func.min(job).label("job"), func.min(e.started_us).label("started"),
+            func.max(e.ended_us).label("ended"), func.count().label("runs"),
+            func.sum(good).label("good"), func.min(partition).label("first"),
+            func.max(partition).label("last"),
+            *(count.label(f"count{n}") for n, count in enumerate(counts())),
+        )
+        .where(where)
+        .group_by(*_KEY)
+        .subquery()
+    )  # fmt: skip
+    query = (
+        select(summed, workflow_execution.c.uuid, workflow_execution.c.composition,
+               workflow.c.wf_key_name)
+        .outerjoin(workflow_execution, workflow_execution.c.id == summed.c.key0)
+        .outerjoin(workflow, workflow.c.id == workflow_execution.c.workflow_id)
+        .order_by(summed.c.started, summed.c.key0, summed.c.key1, summed.c.key2)
+    )  # fmt: skip
+    rows = connection.execute(query).all()
+    several = [tuple(r[:3]) for r in rows if r.first != r.last]
+    spread = _spread(connection, several)
+    ids = {r.first for r in rows} | {p for found in spread.values() for p in found}
+    names = environments(connection, ids - {None})
+    return [_group(row, spread, names) for row in rows]
+
+
+def _group(row: Any, spread: Mapping[Key, set[int]], names: Mapping[int, str]) -> Group:
+    key: Key = tuple(row[:3])
+    partitions = spread.get(key) or {row.first}
+    where = sorted({names.get(p, "unknown") for p in partitions})
+    elapsed = None if None in (row.started, row.ended) else row.ended - row.started
+    return Group(
+        key, row.wf_key_name, row.uuid, row.job,
+        composed(row.composition, row.count0, row.count1, row.count2),
+        row.started, elapsed, row.runs, row.runs - row.good, " + ".join(where),
+    )  # fmt: skip
+
+
+def of_keys(dialect: Any, keys: Iterable[Any]) -> ColumnElement[bool]:
+    """Returns the WHERE of the runs of these groups."""
+    keys = list(keys)
+    parts = [
+        among(dialect, e.workflow_execution_id, [k[0] for k in keys if k[0] is not None]),
+        among(dialect, e.id, [k[2] for k in keys if k[2] is not None]),
+    ]
+    if jobs := sorted({k[1] for k in keys if k[1] is not None}):
+        alone = e.workflow_execution_id.is_(None)
+        parts.append(e.id.in_(select(e.id).where(
+            or_(e.job_id.in_(jobs), e.array_job_id.in_(jobs)), job.in_(jobs), alone
+        )))  # fmt: skip
+    return or_(*parts)
+
+
+def _spread(connection: Connection, keys: list[Any]) -> dict[Key, set[int]]:
+    """Returns where the runs of groups were that ran in more than one partition."""
+    found: dict[Key, set[int]] = defaultdict(set)
+    if keys:
+        query = select(*_KEY, e.env_partition_id).where(
+            of_keys(connection.dialect, keys), e.env_partition_id.is_not(None)
+        ).distinct()  # fmt: skip
+        for *key, partition in connection.execute(query):
+            found[tuple(key)].add(partition)
+    return found
+
+
+def with_metric(
+    connection: Connection, found: list[Group], where: ColumnElement[bool], name: str, best: str
+) -> list[Group]:
+    """Returns the groups with the best value that a run of them has of a metric."""
+    values = best_values(connection, where, name, best)
+    return [replace(group, metric=values.get(group.key)) for group in found]
+
+
+def best_values(
+    connection: Connection, where: ColumnElement[bool], name: str, best: str
+) -> dict[Any, float]:
+    """Returns the best value of a metric by group."""
+    value = (func.max if best == MAX else func.min)(metric.c.value)
+    query = (
+        select(*_KEY, value)
+        .select_from(execution.join(metric, metric.c.execution_id == e.id))
+        .where(and_(where, metric.c.name == name))
+        .group_by(*_KEY)
+    )
+    return {tuple(key): number for *key, number in connection.execute(query) if number is not None}
+
+
+def metric_column(name: str, heading: str = "") -> Column:
+    """Returns the column of a metric, whose name no other column can have."""
+    return Column(f"metric.{name}", NUMBER, heading or name)
+
+
+def images_of(connection: Connection, keys: Iterable[Key]) -> dict[Key, tuple[str, ...]]:
+    """Returns the names of the images of groups, each once."""
+    found: dict[Any, set[str]] = defaultdict(set)
+    query = (
+        select(*_KEY, container_image.c.name)
+        .join(container_image, container_image.c.id == e.container_image_id)
+        .where(of_keys(connection.dialect, keys))
+        .distinct()
+    )
+    for *key, name in connection.execute(query):
+        found[tuple(key)].add(name or "?")
+    return {key: tuple(sorted(names)) for key, names in found.items()}

@@ -1,0 +1,121 @@
+"""Variables of runs: metrics, tags and arguments, by a bare name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, or_, select
+
+from sifprov.catalog.arguments import setting_is, settings, values, words
+from sifprov.catalog.conditions import NAMED, WORDS, Condition, Kind, parse
+from sifprov.catalog.matching import among
+from sifprov.catalog.runs import one
+from sifprov.catalog.tables import execution, metric, start_command, tag
+from sifprov.errors import SifprovError
+
+_NAMED = tuple(NAMED)
+
+
+@dataclass(frozen=True)
+class Free:
+    """A condition on whatever is called `name`: a metric, a tag, or an argument."""
+
+    name: str
+    operator: str
+    value: str
+
+
+Variable: TypeAlias = "Free | Condition"
+
+
+def variable(text: str) -> Variable:
+    """Returns the condition that `text` states: one of `sifprov find`, or on a bare name. Raises
+    SifprovError."""
+    name = text[: _end(text)]
+    if name in WORDS or name.partition(".")[0] in NAMED:
+        return parse(text)
+    found = parse(f"arg.{text}")
+    if not found.value and found.operator not in ("=", "!="):
+        raise SifprovError(f"{text!r}: no value", hint="write it as 'r2>0.9'")
+    return Free(found.name, found.operator, str(found.value))
+
+
+def _end(text: str) -> int:
+    places = [place for mark in "!<>=~" if (place := text.find(mark)) >= 0]
+    return min(places, default=len(text))
+
+
+def met(
+    connection: Connection, wanted: Variable, scope: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    """Returns the WHERE of the runs (of those in `scope`) that meet a condition."""
+    if isinstance(wanted, Condition):
+        return one(connection, wanted)
+    parts = [_tags(connection, wanted, scope)]
+    as_arg = Condition("arg", wanted.name, wanted.operator, wanted.value, "")
+    commands = [key for key, _ in values(connection, as_arg)]
+    parts.append(among(connection.dialect, execution.c.start_command_id, commands))
+    number = _number(wanted.value)
+    if number is not None and wanted.operator in Kind.NUMBER.operators:
+        numeric = replace(as_arg, word="metric", value=number)
+        parts.append(one(connection, numeric))
+    return or_(*parts)
+
+
+def _tags(connection: Connection, wanted: Free, scope: ColumnElement[bool]) -> ColumnElement[bool]:
+    query = (
+        select(tag.c.execution_id, tag.c.value)
+        .join(execution, execution.c.id == tag.c.execution_id)
+        .where(tag.c.name == wanted.name, scope)
+    )
+    ids = [
+        key for key, value in connection.execute(query)
+        if setting_is(value, wanted.operator, wanted.value)
+    ]  # fmt: skip
+    return among(connection.dialect, execution.c.id, ids)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def said(
+    connection: Connection, runs: Sequence[tuple[int, int | None]], wanted: Sequence[Variable]
+) -> dict[int, list[str]]:
+    """Returns `name=value` for each variable that a condition is on, by run; `runs` are ids, each
+    with that of its start command."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for each in wanted:
+        if not each.name:
+            continue
+        kinds = _NAMED if isinstance(each, Free) else (each.word,)
+        for run, text in _said(connection, runs, each.name, kinds):
+            if (word := f"{each.name}={text}") not in found[run]:
+                found[run].append(word)
+    return found
+
+
+def _said(
+    connection: Connection, runs: Sequence[tuple[int, int | None]], name: str, kinds: Sequence[str]
+) -> Iterator[tuple[int, Any]]:
+    ids = [run for run, _ in runs]
+    for kind, table, text in (("metric", metric, metric.c.text), ("tag", tag, tag.c.value)):
+        if kind in kinds:
+            query = select(table.c.execution_id, text).where(
+                among(connection.dialect, table.c.execution_id, ids), table.c.name == name
+            )
+            yield from ((run, value) for run, value in connection.execute(query))
+    if "arg" in kinds:
+        keys = {command for _, command in runs if command is not None}
+        query = select(start_command.c.id, start_command.c.command).where(
+            among(connection.dialect, start_command.c.id, keys)
+        )
+        given = {key: list(settings(words(text), name)) for key, text in connection.execute(query)}
+        for run, command in runs:
+            yield from ((run, value) for value in given.get(command or 0, ())[:1])
