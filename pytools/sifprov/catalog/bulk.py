@@ -64,17 +64,32 @@ class Bulk:
             found += self._cursor.execute(statement, chunk)
         return found
 
-    def insert(self, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        """Inserts rows of values for `columns`."""
+    def clear(self, table: Table, column: str, values: Collection[Any]) -> None:
+        """Sets a column to NULL where it has one of these values."""
+        self._of(f"UPDATE {table.name} SET {column} = NULL WHERE {column} ", values, "")  # noqa: S608
+
+    def delete_each(self, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Deletes the row that has these values in `columns`, for each of `rows`."""
+        if self._is_postgresql and rows:
+            self._cursor.execute(_delete_arrays(table, tuple(columns)), _columns(rows))
+        elif rows:
+            wanted = " AND ".join(f"{name} = ?" for name in columns)
+            self._cursor.executemany(f"DELETE FROM {table.name} WHERE {wanted}", rows)  # noqa: S608
+
+    def insert(
+        self, table: Table, columns: Sequence[str], rows: Sequence[Row], *, missing: bool = False
+    ) -> None:
+        """Inserts rows of values for `columns`; with `missing` only those that are not there."""
         if not rows:
             return
         names = tuple(columns)
+        more = " ON CONFLICT DO NOTHING" if missing else ""
         if self._is_postgresql:
-            self._cursor.execute(_insert_arrays(table, names), _columns(rows))
+            self._cursor.execute(_insert_arrays(table, names) + more, _columns(rows))
         else:
             marks = ",".join("?" * len(names))
             into = f"INSERT INTO {table.name} ({','.join(names)})"
-            self._cursor.executemany(f"{into} VALUES ({marks})", rows)
+            self._cursor.executemany(f"{into} VALUES ({marks}){more}", rows)
 
     def update(self, table: Table, key: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Sets `columns` in the rows whose `key` is the first value of each of `rows`."""
@@ -120,6 +135,13 @@ def _update_arrays(table: Table, key: str, names: tuple[str, ...]) -> str:
     to = ", ".join(f"{name} = v.{name}" for name in names)
     values = f"unnest({arrays}) AS v({','.join((key, *names))})"
     return f"UPDATE {table.name} SET {to} FROM {values} WHERE {table.name}.{key} = v.{key}"  # noqa: S608
+
+
+@lru_cache(maxsize=256)
+def _delete_arrays(table: Table, names: tuple[str, ...]) -> str:
+    arrays = ", ".join(f"%s::{_type(table, name)}[]" for name in names)
+    same = " AND ".join(f"{table.name}.{name} = v.{name}" for name in names)
+    return f"DELETE FROM {table.name} USING unnest({arrays}) AS v({','.join(names)}) WHERE {same}"  # noqa: S608
 
 
 def _type(table: Table, name: str) -> str:
