@@ -145,11 +145,12 @@ def _read(path: str) -> Waiting | FileError | None:
     except FileNotFoundError:
         return None  # another reader was faster
     except (OSError, RecordError, FileError) as error:
-        return _put_aside(path, error)
+        return put_aside(path, error)
     return Waiting(path, report, status.st_mtime_ns)
 
 
-def _put_aside(path: str, error: Exception) -> FileError:
+def put_aside(path: str, error: Exception) -> FileError:
+    """Gives what cannot be taken in another name; returns the error that says so."""
     with suppress(OSError):
         os.rename(path, path + _BROKEN)
     return FileError(f"{path}{_BROKEN}: no report: {error}", hint="look at it, then remove it")
