@@ -14,11 +14,12 @@ when what it told is safe elsewhere.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from sifprov.errors import FileError, RecordError
 from sifprov.frozen import dataclass
@@ -181,6 +182,33 @@ def dropped() -> int:
             found += os.lstat(path).st_size
             os.unlink(path)
     return found
+
+
+@contextmanager
+def locked(name: str, patience: float = 0) -> Iterator[bool]:
+    """Holds the lock `name` of the queue; yields whether it did not have to go on without, as after
+    `patience` seconds, and where there are no locks."""
+    descriptor = -1
+    with suppress(OSError, IndexError):
+        path = os.path.join(folders()[0], name)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o600)
+    end = time.monotonic() + patience
+    try:
+        while not (got := descriptor >= 0 and _lock(descriptor)) and time.monotonic() < end:
+            time.sleep(0.02)
+        yield got
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def process(pid: int) -> Process | None:

@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 from sifprov.embedded import Lineage
-from sifprov.errors import FileError
+from sifprov.errors import FileError, RecordError
 from sifprov.model.canonical import Json, dumps, loads, text_to_json
 from sifprov.model.record import Record
+from sifprov.model.request import parse_request
 from sifprov.placement import CONTAINER, same_run
 from sifprov.room import MAX_RECORD
 from sifprov.userstate import check_own, state_folders, write_whole
@@ -232,6 +233,20 @@ def waiting(search: Iterable[str] = ()) -> Iterator[Waiting | FileError]:
 def count() -> int:
     """Returns how many records and requests wait in the spool. Raises FileError."""
     return sum(1 for _ in waiting())
+
+
+def ids() -> Iterator[str]:
+    """Yields the ids that the records of the runs which wait have, or will have. Raises FileError."""
+    for item in waiting():
+        if isinstance(item, FileError):
+            continue
+        if item.record:
+            yield str(item.record.id)
+        elif item.request:
+            with contextlib.suppress(RecordError):
+                found = parse_request(item.request[0]).id
+                if found:
+                    yield str(found)
 
 
 def clean() -> None:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from sifprov import livereports
@@ -15,17 +10,14 @@ from sifprov.catalog.store import Catalog
 from sifprov.errors import FileError, SifprovError
 from sifprov.livereports import Waiting
 from sifprov.terminal import counted
-from sifprov.waiting import no_link
 
-_LOCK = ".lock"
 _BATCH = 500
 # How long one who takes reports in waits for another who does, seconds.
 _PATIENCE = 2.0
 
 
 class Taken(NamedTuple):
-    """How many reports a catalog has taken in, and a line for each thing that its user must know.
-    """
+    """How many reports a catalog has taken in, and a line for each thing that its user must know."""
 
     reports: int
     warnings: tuple[str, ...] = ()
@@ -39,7 +31,8 @@ def take_in(catalog: Catalog) -> Taken:
     warnings: list[str] = []
     count = 0
     seen: set[tuple[str, int]] = set()
-    with alone():
+    # Who does not get it goes on without: to take in twice does no harm.
+    with livereports.locked(".lock", _PATIENCE):
         while batch := _next(warnings, seen):
             count += _put(catalog, batch, warnings)
     lost = livereports.dropped()
@@ -78,29 +71,3 @@ def _put(catalog: Catalog, batch: list[Waiting], warnings: list[str]) -> int:
     for item in batch:
         livereports.done(item)
     return len(batch)
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """Holds the queue's lock, so that two readers do not do the work twice. Who does not get it
-    goes on without: to take in twice does no harm."""
-    where = next(iter(livereports.folders()), None)
-    descriptor = -1
-    with suppress(OSError):
-        descriptor = no_link(os.path.join(where or "/", _LOCK), os.O_RDWR | os.O_CREAT)
-    end = time.monotonic() + _PATIENCE
-    try:
-        while descriptor >= 0 and not _locked(descriptor) and time.monotonic() < end:
-            time.sleep(0.02)
-        yield
-    finally:
-        if descriptor >= 0:
-            os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -65,9 +65,7 @@ def _put(bulk: Bulk, newest: dict[str, Report]) -> None:
     bulk.insert(
         execution, ("id", "uuid", *columns), [(rows[u], u, *values[u]) for u in values if u in new]
     )
-    bulk.update(
-        execution, "id", columns, [(rows[u], *values[u]) for u in values if u not in new]
-    )
+    bulk.update(execution, "id", columns, [(rows[u], *values[u]) for u in values if u not in new])
     there = [uuid for uuid in wanted if rows[uuid] in before]
     of_reports = {uuid: _row(each) for uuid, each in wanted.items()}
     bulk.insert(
@@ -75,9 +73,7 @@ def _put(bulk: Bulk, newest: dict[str, Report]) -> None:
         ("execution_id", *_REPORT_COLUMNS),
         [(rows[u], *row) for u, row in of_reports.items() if u not in there],
     )
-    bulk.update(
-        report, "execution_id", _REPORT_COLUMNS, [(rows[u], *of_reports[u]) for u in there]
-    )
+    bulk.update(report, "execution_id", _REPORT_COLUMNS, [(rows[u], *of_reports[u]) for u in there])
 
 
 def _told(uuid: str, each: Report) -> Told:

@@ -1,0 +1,57 @@
+"""`sifprov catalog deliver`"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import click
+
+from sifprov import livereports
+from sifprov.commands.answers import catalog_option
+from sifprov.commands.following import take
+from sifprov.errors import Exit
+from sifprov.terminal import counted
+
+
+@click.command("deliver")
+@click.option("-q", "--quiet", is_flag=True, help="Print only what went wrong.")
+@click.option(
+    "--time-limit", metavar="SECONDS", type=click.IntRange(1, 86400),
+    help="Give up after so long; what was not delivered waits on.",
+)  # fmt: skip
+@catalog_option
+def command(quiet: bool, time_limit: int | None, catalog: str | None) -> int:
+    """Take what runs have reported into the catalog.
+
+    Who reads the catalog does that first. Where it is on a server, a run that 'sifprov exec'
+    records starts this in the background, so that others see it at once. One at a time does it for
+    a user and a machine.
+
+    \b
+    Examples:
+      sifprov catalog deliver
+      sifprov catalog deliver --quiet --time-limit 60
+    """
+    if time_limit:
+        # By the signal's own effect: a server that does not answer holds every call.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(time_limit)
+    count = 0
+    # What is left while the last one is about to go is not to wait for the next.
+    while livereports.count():
+        with livereports.locked(f".deliver-{os.uname().nodename}") as is_alone:
+            taken = _deliver(catalog) if is_alone else 0
+        if not taken:
+            break
+        count += taken
+    if not quiet:
+        click.echo(f"{counted(count, 'report')} delivered")
+    return Exit.OK
+
+
+def _deliver(place: str | None) -> int:
+    from sifprov.catalog.store import open_catalog
+
+    with open_catalog(place, create=True) as catalog:
+        return take(catalog)
