@@ -35,7 +35,7 @@ from sifprov.model.report import (
 from sifprov.model.request import LOST, CaptureEnd, CaptureRequest
 from sifprov.model.run import NOT_STARTED, Run
 from sifprov.model.timestamp import from_ns, to_ns
-from sifprov.settings import Settings
+from sifprov.settings import Settings, load_or_default
 
 # How often a run that goes on says so, seconds: who sees it from another machine knows no better.
 PULSE = 900.0
@@ -51,7 +51,7 @@ class Reporter:
 
     def __init__(self, request: CaptureRequest, settings: Settings, runtime: int | None) -> None:
         """The run starts; its `request` has an id. `runtime` is the process that runs it."""
-        self._request, self._settings, self._runtime = request, settings, runtime
+        self._telling = _Telling(request, settings, runtime)
         self._over = threading.Event()
         self._end: tuple[CaptureEnd, Finished | None, str | None] | None = None
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -71,14 +71,29 @@ class Reporter:
     def _work(self) -> None:
         # Whatever containers and file systems have in store: a report is not worth a word.
         with suppress(Exception):
-            first = self._first()
+            first = self._telling.first()
             livereports.leave(first)
             while not self._over.wait(PULSE):
                 livereports.leave(replace(first, told=_now()))
             if self._end:
-                livereports.leave(self._last(first, *self._end))
+                livereports.leave(self._telling.last(first, *self._end))
 
-    def _first(self) -> Report:
+
+def report_late(request: CaptureRequest, end: CaptureEnd, finished: Finished) -> None:
+    """Leaves the report of a run whose record was made long after it, by a flush."""
+    with suppress(Exception):
+        telling = _Telling(request, load_or_default(), None)
+        livereports.leave(telling.last(telling.first(), end, finished, None))
+
+
+class _Telling:
+    """What is told of one run."""
+
+    def __init__(self, request: CaptureRequest, settings: Settings, runtime: int | None) -> None:
+        self._request, self._settings, self._runtime = request, settings, runtime
+
+    def first(self) -> Report:
+        """Returns the report that it has begun."""
         request = self._request
         assert request.id is not None  # noqa: S101 - for mypy
         facts = live_facts(request, host=self._settings.host)
@@ -96,9 +111,10 @@ class Reporter:
             ),
         )
 
-    def _last(
+    def last(
         self, first: Report, end: CaptureEnd, finished: Finished | None, reason: str | None
     ) -> Report:
+        """Returns the report that it has ended."""
         written = finished.written if finished else ()
         records = [Kept(w.record.container, w.path, w.digest, w.kept, w.spooled) for w in written]
         run, containers = None, first.containers
@@ -124,7 +140,7 @@ class Reporter:
 def _became(
     records: list[Kept], end: CaptureEnd, finished: Finished | None, reason: str | None
 ) -> str:
-    if end.refused:
+    if end.refused or (end.outcome == NOT_STARTED and not records):
         return REFUSED
     if reason is not None or any(k.digest is None and k.file is None for k in records):
         return NOT_RECORDED
