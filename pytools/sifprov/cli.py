@@ -24,6 +24,7 @@ _VERBS = {
     "find": ("sifprov.commands.find", "Find runs in the catalog."),
     "flush": ("sifprov.commands.flush", "Deliver records that wait in the spool."),
     "impact": ("sifprov.commands.impact", "List what was derived from a container."),
+    "index": ("sifprov.commands.index", "Read the records of many containers into the catalog."),
     "log": ("sifprov.commands.log", "List runs that have ended; print what one printed."),
     "plugin": ("sifprov.commands.plugin", "Install, look at and remove the runtime's plugin."),
     "ps": ("sifprov.commands.ps", "Show the runs that go on."),

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
-from tests.unit.catalogs import Opened
-from tests.unit.histories import History
 
 from sifprov.carrier import Carrier
 from sifprov.catalog.ingest import Ingest
@@ -21,6 +19,8 @@ from sifprov.model.graph import APPLICATION, Graph
 from sifprov.placement import METADATA
 from sifprov.records import Stored
 from sifprov.trail import Trail
+from tests.catalogs import Opened
+from tests.unit.histories import History
 
 _START = Carrier(Identity("/nowhere.sif"), (), kind=METADATA)
 
@@ -79,7 +79,7 @@ def test_the_graph_is_that_of_the_trail_in_any_order(opened: Opened, steps: int)
     @settings(max_examples=60 if steps < 40 else 15, deadline=None, database=None)
     @given(st.integers(0, 2**32))
     def check(seed: int) -> None:
-        random = Random(seed)
+        random = Random(seed)  # noqa: S311
         history = History(random)
         history.grow(steps)
         told = [of_record(r) for r in history.records.values()]

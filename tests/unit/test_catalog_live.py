@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from tests.catalogs import Opened
 from tests.unit.livequeue import RUN, end, own_home, start
 from tests.unit.sifs import run_record
 
@@ -20,6 +20,7 @@ from sifprov.catalog.ingest import put_records
 from sifprov.catalog.live import take_in
 from sifprov.catalog.reported import put_reports
 from sifprov.catalog.store import Catalog, open_catalog
+from sifprov.catalog.tables import METADATA
 from sifprov.errors import FileError
 from sifprov.frozen import replace
 from sifprov.livereports import count, leave
@@ -32,9 +33,8 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    with open_catalog(str(tmp_path / "catalog.db"), create=True) as opened:
-        yield opened
+def catalog(opened: Opened) -> Catalog:
+    return opened.catalog
 
 
 def rows(catalog: Catalog) -> list[dict[str, Any]]:
@@ -120,14 +120,14 @@ def test_what_cannot_be_committed_waits_on(
     assert (count(), rows(catalog)) == (0, before)
 
 
-def test_two_at_once_take_in_each_once(catalog: Catalog, tmp_path: Path) -> None:
+def test_two_at_once_take_in_each_once(catalog: Catalog, catalog_place: str) -> None:
     for number in range(1, 60):
         leave(end(UUID(int=number)))
     problems: list[BaseException] = []
 
     def take() -> None:
         try:
-            with open_catalog(str(tmp_path / "catalog.db")) as own:
+            with open_catalog(catalog_place) as own:
                 take_in(own)
         except BaseException as error:
             problems.append(error)
@@ -160,12 +160,11 @@ def test_one_that_the_database_refuses_does_not_hold_up_the_others(
     assert [p.name for p in queue.glob("*.broken")] == [f"{UUID(int=2)}.end.json.broken"]
 
 
-def test_a_catalog_that_fails_keeps_the_queue(catalog: Catalog, tmp_path: Path) -> None:
+def test_a_catalog_that_fails_keeps_the_queue(catalog: Catalog) -> None:
     leave(start())
-    catalog.close()
-    (tmp_path / "catalog.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
-    for extra in tmp_path.glob("catalog.db-*"):
-        extra.unlink()
+    with catalog.engine.connect() as connection, connection.begin():
+        for table in reversed(METADATA.sorted_tables):
+            table.drop(connection)
     with pytest.raises(FileError):
         take_in(catalog)
     assert count() == 1

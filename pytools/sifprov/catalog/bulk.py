@@ -38,21 +38,36 @@ class Bulk:
 
     def rows(
         self, what: str, table: str, key: str, values: Collection[Any], more: str = ""
-    ) -> list[Row]:
+    ) -> list[Any]:
         """Returns the columns `what` of the rows of `table`, a table or a join, whose `key` is one
         of `values`. `more` is added to the condition."""
+        return self.rows_with(what, table, key, values, more, ())
+
+    def rows_with(
+        self,
+        what: str,
+        table: str,
+        key: str,
+        values: Collection[Any],
+        more: str,
+        others: Sequence[Any],
+    ) -> list[Any]:
+        """As `rows`; `others` are the values for the `?` in `more`."""
         start = f"SELECT {what} FROM {table} WHERE {key} "  # noqa: S608  (names of ours)
-        return self._of(start, values, more)
+        return self._of(start, values, more, others)
 
     def delete(self, table: Table, key: str, values: Collection[Any]) -> None:
         """Deletes the rows whose `key` is one of `values`."""
         self._of(f"DELETE FROM {table.name} WHERE {key} ", values, "")  # noqa: S608
 
-    def _of(self, start: str, values: Collection[Any], more: str) -> list[Row]:
+    def _of(
+        self, start: str, values: Collection[Any], more: str, others: Sequence[Any] = ()
+    ) -> list[Row]:
         if not values:
             return []
         if self._is_postgresql:
-            self._cursor.execute(f"{start}= ANY(%s){more}", (list(values),))
+            statement = f"{start}= ANY(%s){more.replace('?', '%s')}"
+            self._cursor.execute(statement, (list(values), *others))
             return list(self._cursor) if self._cursor.description else []
         found: list[Row] = []
         ordered = list(values)
@@ -61,7 +76,7 @@ class Bulk:
             chunk = ordered[at : at + _CHUNK]
             # One text for all, so that it is compiled once.
             chunk += chunk[-1:] * (_CHUNK - len(chunk))
-            found += self._cursor.execute(statement, chunk)
+            found += self._cursor.execute(statement, (*chunk, *others))
         return found
 
     def clear(self, table: Table, column: str, values: Collection[Any]) -> None:
@@ -107,8 +122,8 @@ class Bulk:
         if not count:
             return ()
         if self._is_postgresql:
-            series = f"nextval('{table.name}_id_seq') FROM generate_series(1, %s)"
-            self._cursor.execute(f"SELECT {series}", (count,))  # noqa: S608
+            number = f"nextval('{table.name}_id_seq')"
+            self._cursor.execute(f"SELECT {number} FROM generate_series(1, %s)", (count,))  # noqa: S608
             return [number for (number,) in self._cursor]
         if table.name not in self._next:
             ((highest,),) = self.run(f"SELECT coalesce(max(id), 0) FROM {table.name}")  # noqa: S608
@@ -126,7 +141,7 @@ def _columns(rows: Sequence[Row]) -> list[list[Any]]:
 def _insert_arrays(table: Table, names: tuple[str, ...]) -> str:
     arrays = ", ".join(f"%s::{_type(table, name)}[]" for name in names)
     into = f"INSERT INTO {table.name} ({','.join(names)})"
-    return f"{into} SELECT * FROM unnest({arrays})"
+    return f"{into} SELECT * FROM unnest({arrays})"  # noqa: S608
 
 
 @lru_cache(maxsize=256)

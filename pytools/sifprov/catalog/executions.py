@@ -75,8 +75,10 @@ class Executions:
             if there is not None and there[1] is None:
                 stubs.setdefault(key, each)
         ids = {key: row[0] for key, row in rows.items()}
-        by_digest = dict(
-            bulk.rows("digest, execution_id", "record", "digest", {t.about for t in words})
+        by_digest: dict[str, int] = dict(
+            bulk.rows(
+                "digest, execution_id", "record", "digest", {t.about for t in words if t.about}
+            )
         )
         own = {t.digest: self._key(t, rows, new)[0] for t in made}
         wanted = [key for key in new if key not in ids]
@@ -92,7 +94,7 @@ class Executions:
             key = own[each.digest]
             found[each.digest] = Execution(ids[key], key, key in new)
         for each in words:
-            about = by_digest.get(each.about)
+            about = by_digest.get(each.about or "")
             key = own.get(each.about or "") or each.about_id or ""
             found[each.digest] = Execution(about or ids[key], key)
         return found
@@ -116,8 +118,7 @@ class Executions:
     def _key(
         told: Told, rows: Mapping[str, tuple[int, int | None]], new: Mapping[str, Told]
     ) -> tuple[str, tuple[int, int | None] | None]:
-        assert told.execution
-        likeness = told.execution[-1]
+        likeness = told.execution[-1] if told.execution else None
         there = rows.get(told.id)
         first = new[told.id].execution if told.id in new else None
         taken = first[-1] if first else there[1] if there else None

@@ -8,7 +8,7 @@ found, so that they meant a state that had been changed since.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -17,11 +17,13 @@ from sifprov.catalog.containers import Containers
 from sifprov.catalog.executions import Execution, Executions
 from sifprov.catalog.images import Images
 from sifprov.catalog.intern import Interned
+from sifprov.catalog.locations import Twin, put_locations
 from sifprov.catalog.outside import Outside
+from sifprov.catalog.read import Seen
 from sifprov.catalog.resolve import Meant, Records, known_by_content
 from sifprov.catalog.states import State, States
 from sifprov.catalog.store import Catalog
-from sifprov.catalog.tables import catalog_info, content, location, record
+from sifprov.catalog.tables import content, location, record
 from sifprov.catalog.told import Named, Told, of_bytes, of_record
 from sifprov.catalog.uses import Uses
 from sifprov.catalog.words import put_words
@@ -66,7 +68,9 @@ class Ingest:
         for each in (self._contents, self._containers, *self._images.all, *self._executions.all):
             each.begin()
         self._check_generation(bulk)
-        return Batch(bulk, self._records, self._contents, self._containers, self._executions)
+        return Batch(
+            bulk, self._records, self._contents, self._containers, self._images, self._executions
+        )
 
     def commit(self) -> None:
         """Remembers what the last transaction made."""
@@ -75,7 +79,7 @@ class Ingest:
 
     def _check_generation(self, bulk: Bulk) -> None:
         """After a rebuild no row is what it was."""
-        found = bulk.run(f"SELECT value FROM {catalog_info.name} WHERE name = ?", GENERATION)
+        found = bulk.run("SELECT value FROM catalog_info WHERE name = ?", GENERATION)
         generation = found[0][0] if found else ""
         if generation != self._generation:
             self._generation = generation
@@ -95,9 +99,10 @@ class Batch:
         records: Records,
         contents: Interned,
         containers: Containers,
+        images: Images,
         executions: Executions,
     ) -> None:
-        self.bulk, self._records = bulk, records
+        self.bulk, self._records, self._images = bulk, records, images
         self._contents, self._containers, self._executions = contents, containers, executions
         self._states, self._uses = States(bulk), Uses(bulk)
         self._made: list[Told] = []
@@ -114,13 +119,15 @@ class Batch:
     def put(self, told: Iterable[Told], inside: Collection[str]) -> int:
         """Puts in what records tell; returns how many were new."""
         batch = {t.digest: t for t in told}
-        there = dict(self.bulk.rows("digest, is_inside", "record", "digest", {*batch, *inside}))
+        there: dict[str, bool] = dict(
+            self.bulk.rows("digest, is_inside", "record", "digest", {*batch, *inside})
+        )
         new = {digest: t for digest, t in batch.items() if digest not in there}
+        self._records.begin(self.bulk, new)
         moved_in = [digest for digest in inside if there.get(digest, True) in (False, 0)]
         self.bulk.update(record, "digest", ("is_inside",), [(d, True) for d in moved_in])
         if not new and not moved_in:
             return 0
-        self._records.begin(self.bulk, new)
         self._made = [t for t in new.values() if t.made]
         self._of = self._executions.put(self.bulk, new.values())
         self._intern(new.values())
@@ -132,8 +139,14 @@ class Batch:
         self._move_known_by_content(outside, moved_in)
         self._states.write()
         self._uses.write()
+        self._states.remove()
         put_words(self.bulk, new.values(), self._of)
         return len(new)
+
+    def put_locations(self, seen: Mapping[tuple[str, str], Sequence[Seen]]) -> list[Twin]:
+        """Puts in what files were found to be, by host and folder, behind what their records tell;
+        returns where else the same containers are, for those that are new."""
+        return put_locations(self.bulk, self._records, self._containers, self._images, seen)
 
     def _intern(self, new: Collection[Told]) -> None:
         named = [n for t in self._made for n in (t.made, *t.used, *t.siblings) if n]
@@ -187,19 +200,21 @@ class Batch:
             wanted.setdefault(meant.before, (container, meant.record))
 
     def _describe(self, told: Told, before: Meant | None, used: list[Meant]) -> None:
-        assert told.made
+        it = told.made
+        if it is None:
+            return
         of = self._of[told.digest]
         made = self._states[f"{told.container}#{told.digest}"]
-        self._states.describe(made, told.made, self._content(told.made.content), own=True)
+        self._states.describe(made, it, self._content(it.content), own=True)
         earlier = self._states[before.key] if before else None
         self._states.set_origin(made, of.id, earlier.id if earlier else None)
         if earlier:
-            self._states.describe(earlier, told.made._replace(marks=None), None, own=False)
-        for it, meant in zip(told.used, used, strict=True):
+            self._states.describe(earlier, it._replace(marks=None), None, own=False)
+        for each, meant in zip(told.used, used, strict=True):
             state = self._found(meant)
-            content = self._content(it.content)
-            self._states.describe(state, it, content, own=False)
-            self._uses.add(of.id, state.id, it, content, by_content=meant.by_content)
+            content = self._content(each.content)
+            self._states.describe(state, each, content, own=False)
+            self._uses.add(of.id, state.id, each, content, by_content=meant.by_content)
 
     def _found(self, meant: Meant) -> State:
         """A state that a run used, behind the one that was changed."""
@@ -309,7 +324,7 @@ class Batch:
         rows.update({u[:3]: u for u in self._uses.by_content(list(who.values()))})
         uses = [u for u in rows.values() if (u.named.who, u.content) in pairs]
         candidates = outside.candidates(pairs)
-        times = dict(
+        times: dict[int, int] = dict(
             self.bulk.rows(
                 "execution_id, min(recorded_us)",
                 "record",

@@ -34,7 +34,7 @@ class Interned:
         asked = self.unknown(rows)
         if asked:
             name = self._columns[0]
-            there = dict(bulk.rows(f"{name}, id", self._table.name, name, asked))
+            there: dict[str, int] = dict(bulk.rows(f"{name}, id", self._table.name, name, asked))
             new = [key for key in asked if key not in there]
             made = dict(zip(new, bulk.new_ids(self._table, len(new)), strict=True))
             columns = ("id", *self._columns)

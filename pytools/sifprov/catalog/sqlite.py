@@ -88,7 +88,10 @@ def _set_journal(base: sqlite3.Connection, wanted: str) -> None:
 
 def _begin(connection: Connection) -> None:
     # Who reads first and writes then could find that another one has written meanwhile.
-    is_writer = connection.get_execution_options().get(WRITE)
+    options = connection.get_execution_options()
+    if options.get("isolation_level") == "AUTOCOMMIT":
+        return
+    is_writer = options.get(WRITE)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
 
 
@@ -123,3 +126,23 @@ def _wait(descriptor: int, path: str, patience: float) -> None:
                     hint="try again",
                 ) from error
         time.sleep(_LOOK)
+
+
+@contextmanager
+def first(path: str) -> Iterator[bool]:
+    """Yields whether no other index has this catalog open."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(path + ".index", flags, 0o600)
+    except OSError:
+        yield True
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(descriptor)

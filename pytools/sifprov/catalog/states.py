@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from sifprov.catalog.bulk import Bulk
+from sifprov.catalog.bulk import Bulk, Row
 from sifprov.catalog.tables import state
 from sifprov.catalog.told import Named
 
@@ -54,6 +54,7 @@ class States:
         self._by_key: dict[str, State] = {}
         self._by_id: dict[int, State] = {}
         self._absent: set[str] = set()
+        self._gone: dict[str, State] = {}
 
     def load(self, keys: Iterable[str]) -> None:
         """Reads those of these states that are there."""
@@ -69,10 +70,9 @@ class States:
         """Returns the states that are revisions of these."""
         return self._take(self._bulk.rows(_READ, "state", "revision_of", ids))
 
-    def _take(self, rows: Iterable[tuple[object, ...]]) -> list[State]:
+    def _take(self, rows: Iterable[Row]) -> list[State]:
         found = []
         for number, *values in rows:
-            assert isinstance(number, int)
             known = self._by_id.get(number)
             if known is None:
                 known = State(number, *values, is_new=False)
@@ -99,6 +99,10 @@ class States:
         """Makes the states of these keys that are not there: each with its container's row and the
         digest of the record that it carried."""
         self.load(wanted)
+        for key in self._gone.keys() & wanted.keys():
+            back = self._gone.pop(key)
+            self._by_key[key] = self._by_id[back.id] = back
+            self._absent.discard(key)
         new = [key for key in wanted if key not in self._by_key]
         for key, number in zip(new, self._bulk.new_ids(state, len(new)), strict=True):
             container, record = wanted[key]
@@ -131,11 +135,18 @@ class States:
             it.generated_by, it.revision_of, it.is_changed = generated_by, revision_of, True
 
     def delete(self, gone: Collection[State]) -> None:
-        """Deletes states that nothing refers to."""
+        """Gives up states that nothing refers to; `remove` deletes their rows."""
         for it in gone:
             del self._by_key[it.key], self._by_id[it.id]
             self._absent.add(it.key)
-        self._bulk.delete(state, "id", [it.id for it in gone if not it.is_new])
+            self.set_origin(it, None, None)
+            if not it.is_new:
+                self._gone[it.key] = it
+
+    def remove(self) -> None:
+        """Deletes the rows of what was given up, when nothing names them any more."""
+        self._bulk.delete(state, "id", [it.id for it in self._gone.values()])
+        self._gone.clear()
 
     def write(self) -> None:
         """Writes what is new and what has changed."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from sifprov.catalog import sqlite
+from sifprov.catalog.bulk import Bulk
 from sifprov.catalog.migrations import bring_up, check_version, version_of
 from sifprov.catalog.place import SQLITE, Place, find_place, missing
 from sifprov.catalog.postgresql import LOCK, make_engine
@@ -26,6 +27,8 @@ from sifprov.errors import FileError, SifprovError
 # Seconds that a writer waits for others.
 PATIENCE = 60.0
 _TRIES = 8
+# New records after which a database should count its rows.
+MANY = 1000
 # Of PostgreSQL: serialization failure, deadlock, lock not available.
 _AGAIN = {"40001", "40P01", "55P03"}
 _T = TypeVar("_T")
@@ -66,8 +69,26 @@ class Catalog:
         try:
             with self.engine.connect() as connection:
                 yield connection
-        except SQLAlchemyError as error:
+        except self.errors as error:
             raise self.failure(error) from error
+
+    @contextmanager
+    def looking(self) -> Iterator[Bulk]:
+        """Yields what reads many rows; each question is answered by what there is then. Raises
+        FileError."""
+        try:
+            with self.engine.connect() as connection:
+                alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+                with closing(Bulk(alone)) as bulk:
+                    yield bulk
+        except self.errors as error:
+            raise self.failure(error) from error
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """The errors of the database and its driver."""
+        dialect: Any = self.engine.dialect
+        return SQLAlchemyError, dialect.loaded_dbapi.Error
 
     def write(self, work: Callable[[Connection], _T]) -> _T:
         """Returns what `work` does in one transaction, as the only writer. It is begun anew where
@@ -78,7 +99,7 @@ class Catalog:
             try:
                 with self._writing() as connection:
                     return work(connection)
-            except SQLAlchemyError as error:
+            except self.errors as error:
                 tries += 1
                 if not _is_worth_again(error) or tries > _TRIES or time.monotonic() > end:
                     raise self.failure(error) from error
@@ -87,17 +108,39 @@ class Catalog:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         if self.is_sqlite:
-            with sqlite.locked(self.place.path, self._patience, is_safe_mode=self.is_safe_mode):
-                with self.engine.connect() as connection:
-                    connection.execution_options(**{sqlite.WRITE: True})
-                    with connection.begin():
-                        yield connection
+            alone = sqlite.locked(self.place.path, self._patience, is_safe_mode=self.is_safe_mode)
+            with alone, self.engine.connect() as connection:
+                connection.execution_options(**{sqlite.WRITE: True})
+                with connection.begin():
+                    yield connection
             return
         with self.engine.connect() as connection, connection.begin():
             wait = int(self._patience * 1000)
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {wait}")
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             yield connection
+
+    @contextmanager
+    def indexing(self) -> Iterator[bool]:
+        """Yields whether no other index is at work on this catalog, as far as that can be known."""
+        if self.is_sqlite:
+            with sqlite.first(self.place.path) as is_first:
+                yield is_first
+            return
+        with self.engine.connect() as connection:
+            alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+            taken = text("SELECT pg_try_advisory_lock(:lock)")
+            yield bool(alone.execute(taken, {"lock": LOCK + 1}).scalar())
+            alone.execute(text("SELECT pg_advisory_unlock_all()"))
+
+    def tidy(self, new: int) -> None:
+        """Counts anew what the database plans its questions by, after `new` records."""
+        with self.looking() as bulk:
+            if self.is_sqlite:
+                bulk.run("PRAGMA analysis_limit = 400")
+                bulk.run("PRAGMA optimize" if new < MANY else "ANALYZE")
+            elif new >= MANY:
+                bulk.run("ANALYZE")
 
     def info(self, name: str) -> str | None:
         """Returns what `catalog_info` says under this name."""
@@ -106,7 +149,7 @@ class Catalog:
             found: str | None = connection.execute(wanted).scalar()
             return found
 
-    def failure(self, error: SQLAlchemyError) -> SifprovError:
+    def failure(self, error: Exception) -> SifprovError:
         """Returns a database's error as one of ours: what it says, without the statement, whose
         values are others' texts, and without the URL."""
         cause = error.orig if isinstance(error, DBAPIError) else error
@@ -160,10 +203,8 @@ def _make_current(catalog: Catalog, *, create: bool) -> None:
     catalog.write(lambda connection: bring_up(connection, catalog.name))
 
 
-def _is_worth_again(error: SQLAlchemyError) -> bool:
-    if not isinstance(error, DBAPIError):
-        return False
-    cause: Any = error.orig
+def _is_worth_again(error: Exception) -> bool:
+    cause: Any = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlstate", None)
     return (
         code in _AGAIN or "database is locked" in str(cause) or "schema has changed" in str(cause)

@@ -26,6 +26,7 @@ A row that others may name before its own record is read has little more than it
 from __future__ import annotations
 
 from sqlalchemy import (
+    TEXT,
     BigInteger,
     Boolean,
     Column,
@@ -54,6 +55,8 @@ METADATA = MetaData(
 
 # SQLite gives numbers by itself only to a column of exactly this type.
 _Big = BigInteger().with_variant(Integer, "sqlite")
+# Compared by bytes, as SQLite does anyway, so that what begins with a text is a range.
+_Bytes = Text().with_variant(TEXT(collation="C"), "postgresql")
 
 
 def _key() -> Column[int]:
@@ -179,7 +182,7 @@ execution = Table(
     _key(),
     # The record's `id`, which all records of one run share.
     Column("uuid", Text, nullable=False, unique=True),
-    # run, making; null: only others name it so far, or a report.
+    # run, making; null: only others name it so far, or a report of a run that goes on.
     Column("kind", Text),
     _to("workflow_execution", index=True),
     Column("activity", Text, index=True),
@@ -271,9 +274,9 @@ location = Table(
     METADATA,
     _key(),
     # Empty on a file system that several machines share.
-    Column("host", Text, nullable=False),
-    Column("folder", Text, nullable=False),
-    Column("name", Text, nullable=False),
+    Column("host", _Bytes, nullable=False),
+    Column("folder", _Bytes, nullable=False),
+    Column("name", _Bytes, nullable=False),
     Column("device", _Big),
     Column("inode", _Big),
     Column("size", _Big),

@@ -1,10 +1,13 @@
-"""Catalogs for the tests, each test on both databases."""
+"""Catalogs for the tests, each test on both databases (fixture `opened`)."""
 
 from __future__ import annotations
 
-from sqlalchemy import inspect, text
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from sifprov.catalog.store import Catalog
+from sqlalchemy import func, inspect, select
+
+from sifprov.catalog.store import Catalog, open_catalog
 from sifprov.catalog.tables import METADATA, catalog_info
 
 
@@ -23,10 +26,17 @@ class Opened:
 
     def count(self, table: str) -> int:
         """How many rows a table has."""
-        assert table in METADATA.tables
         with self.catalog.reading() as connection:
-            return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
+            counted = select(func.count()).select_from(METADATA.tables[table])
+            return int(connection.execute(counted).scalar_one())
 
     def tables(self) -> set[str]:
         """The names of the tables that are there."""
         return set(inspect(self.catalog.engine).get_table_names())
+
+
+@contextmanager
+def opened_at(where: str) -> Iterator[Opened]:
+    """Makes and opens a catalog."""
+    with open_catalog(where, create=True) as catalog:
+        yield Opened(catalog, where)
