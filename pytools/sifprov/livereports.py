@@ -19,7 +19,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from sifprov.errors import FileError, RecordError
 from sifprov.frozen import dataclass
@@ -201,6 +201,12 @@ def locked(name: str, patience: float = 0) -> Iterator[bool]:
     finally:
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def delivering() -> AbstractContextManager[bool]:
+    """Holds the lock of the one on this machine that takes reports to a server; yields whether we
+    are it."""
+    return locked(f".deliver-{os.uname().nodename}")
 
 
 def _lock(descriptor: int) -> bool:

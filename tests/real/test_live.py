@@ -6,9 +6,10 @@ import json
 import pwd
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.real.harness import descendants, kill_all, kill_tree
@@ -50,12 +51,14 @@ def wait_for(job: Job, *verb: str, state: str = "running") -> dict[str, Any]:
 
 
 @contextmanager
-def going_on(job: WrapJob, script: str) -> Iterator[subprocess.Popen[bytes]]:
+def going_on(
+    job: WrapJob, script: str, env: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[subprocess.Popen[bytes]]:
     """A run that goes on meanwhile."""
     binds = [word for bind in BINDS for word in ("-B", bind)]
     user = [] if job.run.is_root else ["setpriv", "--reuid", job.run.user, "--clear-groups"]
     argv = job.wrapped("exec", *binds, job.app, "sh", "-c", script)
-    environment = [f"{name}={value}" for name, value in job.env(LIVE).items()]
+    environment = [f"{name}={value}" for name, value in job.env({**LIVE, **env}).items()]
     process = subprocess.Popen(
         [*user, "env", *environment, *argv], cwd=job.path("."), start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -14,11 +14,13 @@ from contextlib import suppress
 from sifprov import livereports
 from sifprov.capture.bound import Bound, bind_containers, data_container, role_of
 from sifprov.capture.facts import live as live_facts
+from sifprov.capture.messenger import Messenger, ours
 from sifprov.capture.run import describe_run
 from sifprov.capture.session import Finished
 from sifprov.frozen import replace
 from sifprov.identity import describe, identify
 from sifprov.model.container import APPLICATION, Container
+from sifprov.model.record import WRAPPER
 from sifprov.model.redact import redact_text
 from sifprov.model.report import (
     END,
@@ -51,6 +53,8 @@ class Reporter:
 
     def __init__(self, request: CaptureRequest, settings: Settings, runtime: int | None) -> None:
         """The run starts; its `request` has an id. `runtime` is the process that runs it."""
+        # The helper of a plugin is no whole `sifprov`.
+        self._messenger = Messenger(settings, ours() if request.captured_by == WRAPPER else ())
         self._telling = _Telling(request, settings, runtime)
         self._over = threading.Event()
         self._end: tuple[CaptureEnd, Finished | None, str | None] | None = None
@@ -72,11 +76,15 @@ class Reporter:
         # Whatever containers and file systems have in store: a report is not worth a word.
         with suppress(Exception):
             first = self._telling.first()
-            livereports.leave(first)
+            self._leave(first)
             while not self._over.wait(PULSE):
-                livereports.leave(replace(first, told=_now()))
+                self._leave(replace(first, told=_now()))
             if self._end:
-                livereports.leave(self._telling.last(first, *self._end))
+                self._leave(self._telling.last(first, *self._end))
+
+    def _leave(self, report: Report) -> None:
+        if livereports.leave(report):
+            self._messenger.send()
 
 
 def report_late(request: CaptureRequest, end: CaptureEnd, finished: Finished) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 
 import click
@@ -40,7 +39,7 @@ def command(quiet: bool, time_limit: int | None, catalog: str | None) -> int:
     count = 0
     # What is left while the last one is about to go is not to wait for the next.
     while livereports.count():
-        with livereports.locked(f".deliver-{os.uname().nodename}") as is_alone:
+        with livereports.delivering() as is_alone:
             taken = _deliver(catalog) if is_alone else 0
         if not taken:
             break
