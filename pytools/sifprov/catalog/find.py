@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, select
 
+from sifprov.catalog.arguments import words
 from sifprov.catalog.conditions import Condition
-from sifprov.catalog.matching import among
+from sifprov.catalog.lists import left_by, metrics_of, notes_of, read_by, tags_of
 from sifprov.catalog.runs import exit_number, fulfilling
 from sifprov.catalog.tables import (
     container_image,
-    data_container,
+    content,
+    env_partition,
     execution,
     location,
     person,
     start_command,
     state,
-    used,
     workflow,
     workflow_execution,
 )
-from sifprov.model.answer import ID, NUMBER, SPAN, TEXTS, TIME, Answer, Column, Row
+from sifprov.model.answer import COMMAND, ID, NUMBER, SIZE, SPAN, TEXTS, TIME, Answer, Column, Row
 
 COLUMNS = (
     Column("id", ID), Column("kind"), Column("started", TIME), Column("elapsed_s", SPAN, "elapsed"),
-    Column("outcome"), Column("exit", NUMBER), Column("workflow"), Column("activity"),
-    Column("app"), Column("inputs", TEXTS), Column("outputs", TEXTS), Column("user"),
-    Column("job"), Column("command"),
+    Column("outcome"), Column("exit", NUMBER), Column("workflow"), Column("execution", ID),
+    Column("activity"), Column("app"), Column("app_digest"), Column("user"), Column("job"),
+    Column("host"), Column("cpu_s", SPAN, "CPU time"), Column("memory", SIZE),
+    Column("command", COMMAND), Column("inputs", TEXTS), Column("outputs", TEXTS),
+    Column("tags", TEXTS), Column("metrics", TEXTS), Column("notes", TEXTS),
 )  # fmt: skip
 # What a table for people shows of it.
 SHOWN = ("id", "started", "elapsed_s", "exit", "app", "inputs", "outputs", "activity")
@@ -44,12 +45,15 @@ def find(
     e = execution.c
     query = (
         select(
-            e.id, e.uuid, e.kind, e.started_us, e.elapsed_us, e.outcome, exit_number,
-            workflow.c.wf_key_name, e.activity, container_image.c.name, person.c.name, e.job_id,
-            start_command.c.command,
+            e.id, start_command.c.command, e.uuid, e.kind, e.started_us, e.elapsed_us, e.outcome,
+            exit_number, workflow.c.wf_key_name, workflow_execution.c.uuid, e.activity,
+            container_image.c.name, content.c.digest, person.c.name, e.job_id,
+            env_partition.c.host, e.cpu_us, e.max_memory_bytes,
         )
         .select_from(execution)
         .outerjoin(container_image, container_image.c.id == e.container_image_id)
+        .outerjoin(content, content.c.id == container_image.c.content_id)
+        .outerjoin(env_partition, env_partition.c.id == e.env_partition_id)
         .outerjoin(person, person.c.id == e.person_id)
         .outerjoin(start_command, start_command.c.id == e.start_command_id)
         .outerjoin(workflow_execution, workflow_execution.c.id == e.workflow_execution_id)
@@ -63,10 +67,10 @@ def find(
     more = limit is not None and len(found) > limit
     found = found[:limit] if more else found
     ids = [row[0] for row in found]
-    read, left = read_by(connection, ids), left_by(connection, ids)
+    lists = [of(connection, ids) for of in (read_by, left_by, tags_of, metrics_of, notes_of)]
     rows: list[Row] = [
-        (*row[1:10], tuple(read.get(row[0], ())), tuple(left.get(row[0], ())), *row[10:])
-        for row in found
+        (*row, tuple(words(command or "")), *(tuple(each.get(key, ())) for each in lists))
+        for key, command, *row in found
     ]
     return Answer(in_words(conditions), COLUMNS, tuple(rows), more)
 
@@ -87,38 +91,6 @@ def uuids(
         .limit(limit)
     )
     return list(connection.scalars(query))
-
-
-def read_by(connection: Connection, ids: Sequence[int]) -> Mapping[int, list[str]]:
-    """Returns the names of the data containers that executions read, in the order of the mount
-    points."""
-    query = (
-        select(used.c.execution_id, used.c.name, state.c.name, data_container.c.name)
-        .join(state, state.c.id == used.c.state_id)
-        .outerjoin(data_container, data_container.c.id == state.c.data_container_id)
-        .where(among(connection.dialect, used.c.execution_id, ids))
-        .order_by(used.c.execution_id, used.c.mount)
-    )
-    return _gathered(connection.execute(query) if ids else ())
-
-
-def left_by(connection: Connection, ids: Sequence[int]) -> Mapping[int, list[str]]:
-    """Returns the names of the data containers that executions left."""
-    query = (
-        select(state.c.generated_by, state.c.name, data_container.c.name)
-        .outerjoin(data_container, data_container.c.id == state.c.data_container_id)
-        .where(among(connection.dialect, state.c.generated_by, ids))
-        .order_by(state.c.id)
-    )
-    return _gathered(connection.execute(query) if ids else ())
-
-
-def _gathered(rows: Iterable[Any]) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = defaultdict(list)
-    for key, *names in rows:
-        name = next((name for name in names if name), None)
-        found[key].append(name or "?")
-    return found
 
 
 def files(

@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     CTE,
@@ -34,9 +33,10 @@ from sqlalchemy import (
 )
 
 from sifprov.catalog import things
+from sifprov.catalog.conditions import Condition
 from sifprov.catalog.ids import uuid_of
 from sifprov.catalog.matching import among
-from sifprov.catalog.runs import exit_number
+from sifprov.catalog.runs import exit_number, fulfilling
 from sifprov.catalog.tables import (
     container_image,
     data_container,
@@ -58,8 +58,7 @@ SHOWN = ("depth", "container", "run", "started", "exit", "app", "status", "path"
 NOT_INDEXED, GONE_ON = "not indexed", "gone on"
 
 
-@dataclass(frozen=True)
-class _Edge:
+class _Edge(NamedTuple):
     source: int | None  # None: the beginning
     execution: int | None
     target: int
@@ -67,26 +66,45 @@ class _Edge:
 
 def impact(
     connection: Connection,
-    text: str,
+    named: Sequence[str],
     *,
+    where: Sequence[Condition] = (),
     depth: int | None = None,
     copies: bool = True,
     limit: int | None = None,
 ) -> Answer:
-    """Returns a row for each container, as it stood, that was derived from `text` (a path, a UUID,
-    a digest, or a name), the nearest first; `depth` bounds how far.
+    """Returns a row for each container, as it stood, that was derived from one of `named` (paths,
+    UUIDs, digests, or names), the nearest first; `depth` bounds how far, and `where` says what has
+    to hold of the runs that made what is shown.
 
     Without `copies` only the containers that are named count, not others with the same content.
     Raises MissingError for what the catalog does not know.
     """
-    start, ran = _begin(connection, text, copies)
+    start, ran = set[int](), set[int]()
+    for text in named:
+        states, images = _begin(connection, text, copies)
+        start, ran = start | states, ran | images
     first = list(_first(connection, start, ran))
     edges = first + list(_walk(connection, {*start, *(e.target for e in first)}))
     found = _depths(edges, start, depth)
     keys = sorted(found, key=lambda key: (found[key][0], key))
+    if where:
+        fit = _fitting(connection, keys, where)
+        keys = [key for key in keys if key in fit]
     more = limit is not None and len(keys) > limit
     rows = tuple(_rows(connection, keys[:limit], found))
-    return Answer(f"what was derived from {text}", COLUMNS, rows, more)
+    asked = " ".join([f"what was derived from {', '.join(named)}", *(c.text for c in where)])
+    return Answer(asked, COLUMNS, rows, more)
+
+
+def _fitting(
+    connection: Connection, keys: Sequence[int], where: Sequence[Condition]
+) -> Container[int]:
+    runs = select(execution.c.id).where(fulfilling(connection, where))
+    query = select(state.c.id).where(
+        among(connection.dialect, state.c.id, keys), state.c.generated_by.in_(runs)
+    )
+    return set(connection.scalars(query))
 
 
 def _begin(connection: Connection, text: str, copies: bool) -> tuple[set[int], set[int]]:
@@ -137,20 +155,24 @@ def _first(connection: Connection, start: set[int], images: set[int]) -> Iterato
 def _walk(connection: Connection, start: set[int]) -> Iterator[_Edge]:
     """Yields all ways from one state to another below `start`."""
     reached = _below(connection.dialect, start)
-    ran = (
-        select(used.c.state_id, used.c.execution_id, state.c.id)
-        .select_from(reached)
-        .join(used, used.c.state_id == reached.c.id)
-        .join(state, state.c.generated_by == used.c.execution_id)
+    query = select(state.c.id, state.c.generated_by, state.c.revision_of).join(
+        reached, reached.c.id == state.c.id
     )
-    revised = (
-        select(state.c.revision_of, state.c.generated_by, state.c.id)
-        .select_from(reached)
-        .join(state, state.c.revision_of == reached.c.id)
+    made: dict[int, list[int]] = defaultdict(list)
+    seen = set()
+    for key, run, before in connection.execute(query):
+        seen.add(key)
+        if run is not None:
+            made[run].append(key)
+        if before is not None:
+            yield _Edge(before, run, key)
+    # What they read besides comes with it, and does no harm: no way leads there.
+    read = select(used.c.execution_id, used.c.state_id).where(
+        among(connection.dialect, used.c.execution_id, made)
     )
-    for query in (ran, revised):
-        for source, run, target in connection.execute(query):
-            yield _Edge(source, run, target)
+    for run, source in connection.execute(read):
+        if source in seen:
+            yield from (_Edge(source, run, target) for target in made[run])
 
 
 def _below(dialect: Dialect, start: set[int]) -> CTE:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, or_, select
+from sqlalchemy import ColumnElement, Connection, Dialect, Select, or_, select
 
 from sifprov.catalog import things
 from sifprov.catalog.ids import beginning_of, is_digest, uuid_of
@@ -19,7 +19,7 @@ from sifprov.catalog.tables import (
     record,
     state,
 )
-from sifprov.errors import MissingError
+from sifprov.errors import MissingError, SifprovError
 
 
 def locate(connection: Connection, text: str) -> tuple[str, str | None]:
@@ -31,8 +31,11 @@ def locate(connection: Connection, text: str) -> tuple[str, str | None]:
     where it was last seen.
     """
     seen: list[str] = []
-    for query in _ways(text):
-        for folder, name, *meant in connection.execute(query):
+    for query in _ways(connection.dialect, text):
+        rows = connection.execute(query).all()
+        if beginning_of(text) and len(ids := {row[2] for row in rows if len(row) > 2}) > 1:
+            raise SifprovError(f"{text}: {len(ids)} ids begin so", hint="give more of it")
+        for folder, name, *meant in rows:
             path = os.path.join(folder, name)
             if os.path.exists(path):
                 return path, meant[0] if meant else None
@@ -48,7 +51,7 @@ def locate(connection: Connection, text: str) -> tuple[str, str | None]:
     )
 
 
-def _ways(text: str) -> Iterator[Select[Any]]:
+def _ways(dialect: Dialect, text: str) -> Iterator[Select[Any]]:
     places = select(location.c.folder, location.c.name).order_by(
         # Rather what the catalog saw last.
         location.c.status != "good", location.c.seen_us.desc(), location.c.folder, location.c.name,
@@ -57,7 +60,7 @@ def _ways(text: str) -> Iterator[Select[Any]]:
     if uuid or beginning:
 
         def named(column: ColumnElement[Any]) -> ColumnElement[bool]:
-            return column == uuid if uuid else begins(column, beginning or "")
+            return column == uuid if uuid else begins(dialect, column, beginning or "")
 
         yield (
             places.add_columns(execution.c.uuid)
@@ -72,21 +75,15 @@ def _ways(text: str) -> Iterator[Select[Any]]:
     elif is_digest(text):
         if text.startswith("sha256:"):
             yield (
-                None,
-                (
-                    places.add_columns(execution.c.uuid)
-                    .join(record, record.c.location_id == location.c.id)
-                    .outerjoin(execution, execution.c.id == record.c.execution_id)
-                    .where(record.c.digest == text)
-                ),
+                places.add_columns(execution.c.uuid)
+                .join(record, record.c.location_id == location.c.id)
+                .outerjoin(execution, execution.c.id == record.c.execution_id)
+                .where(record.c.digest == text)
             )
-        states = select(state.c.id).where(state.c.content_id.in_(things.contents(text)))
+        states = select(state.c.id).where(state.c.content_id.in_(things.contents(dialect, text)))
         apps = select(container_image.c.id).where(
-            container_image.c.content_id.in_(things.contents(text))
+            container_image.c.content_id.in_(things.contents(dialect, text))
         )
-        yield (
-            None,
-            places.where(
-                or_(location.c.state_id.in_(states), location.c.container_image_id.in_(apps))
-            ),
+        yield places.where(
+            or_(location.c.state_id.in_(states), location.c.container_image_id.in_(apps))
         )

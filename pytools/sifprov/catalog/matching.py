@@ -26,8 +26,11 @@ def glob(dialect: Dialect, text: ColumnElement[Any], pattern: str) -> ColumnElem
     return text.like(pattern.replace("*", "%").replace("?", "_"), escape="\\")
 
 
-def begins(text: ColumnElement[Any], prefix: str) -> ColumnElement[bool]:
-    """True where a text begins with `prefix`, by the index of its column."""
+def begins(dialect: Dialect, text: ColumnElement[Any], prefix: str) -> ColumnElement[bool]:
+    """True where a text begins with `prefix`, by the index of its column (on PostgreSQL where the
+    database orders texts by their bytes, as the locale C does)."""
+    if dialect.name != "sqlite":
+        return text.startswith(escaped(prefix), autoescape=True)
     prefix = escaped(prefix)
     return (text >= prefix) & (text < prefix + _LAST)
 

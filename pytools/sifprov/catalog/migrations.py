@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, inspect, select, text
 
-from sifprov.catalog.tables import METADATA, VERSION, catalog_info, record, used
+from sifprov.catalog.tables import METADATA, VERSION, catalog_info
 from sifprov.errors import FileError
 from sifprov.version import VERSION as PROGRAM
 
@@ -65,10 +65,9 @@ def _from_1(connection: Connection) -> None:
     _add_column(connection, "used", "by_content BOOLEAN")
     _add_column(connection, "record", "behind TEXT")
     _add_column(connection, "record", "is_inside BOOLEAN NOT NULL DEFAULT false")
-    for table in (used, record):
+    for table in METADATA.tables.values():
         for index in table.indexes:
-            if index.name in ("ix_used_by_content", "ix_record_behind"):
-                index.create(connection)
+            index.create(connection, checkfirst=True)
     # Words stand in the state of the first record before them that is none.
     connection.execute(text(_BEHIND))
     connection.execute(text("UPDATE record SET is_inside = true WHERE location_id IS NOT NULL"))

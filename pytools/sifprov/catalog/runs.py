@@ -143,7 +143,7 @@ def _digest(dialect: Dialect, operator: str, text: str) -> _Where:
             f"digest={text}: no digest",
             hint="write it as tree-v1:18b4e1 or image-v1:10b66e, with six digits or more",
         )
-    states = select(state.c.id).where(state.c.content_id.in_(things.contents(text)))
+    states = select(state.c.id).where(state.c.content_id.in_(things.contents(dialect, text)))
     ran = select(execution.c.id).where(
         execution.c.container_image_id.in_(things.images(dialect, "=", text))
     )
@@ -227,7 +227,9 @@ def _id(dialect: Dialect, operator: str, text: str) -> _Where:
     if operator == "~":
         return glob(dialect, execution.c.uuid, uuid)
     whole = len(uuid) == 36
-    return _negated(operator, execution.c.uuid == uuid if whole else begins(execution.c.uuid, uuid))
+    return _negated(
+        operator, execution.c.uuid == uuid if whole else begins(dialect, execution.c.uuid, uuid)
+    )
 
 
 def _user(dialect: Dialect, operator: str, text: str) -> _Where:

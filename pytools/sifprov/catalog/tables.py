@@ -187,7 +187,7 @@ execution = Table(
     _to("workflow_execution", index=True),
     Column("activity", Text, index=True),
     _to("container_image", index=True),
-    _to("start_command"),
+    _to("start_command", index=True),
     _to("person", index=True),
     _to("env_partition", index=True),
     Column("scheduler", Text),
@@ -245,7 +245,7 @@ state = Table(
     _to("content", index=True),
     _to("execution", "generated_by", index=True),
     _to("state", "revision_of", index=True),
-    Column("name", Text),
+    Column("name", Text, index=True),
     Column("path", Text),
     Column("mount", Text),
     Column("files", _Big),
@@ -290,6 +290,8 @@ location = Table(
     _to("state", index=True),
     Column("seen_us", _Big),
     UniqueConstraint("host", "folder", "name"),
+    # A path is asked for whatever the machine.
+    Index("ix_location_folder_name", "folder", "name"),
 )
 
 record = Table(

@@ -16,15 +16,23 @@ from sifprov.catalog.tables import container_image, content, data_container, loc
 from sifprov.catalog.texts import long, short
 from sifprov.catalog.texts import path as as_folder
 
+# Hex digits of SHA-256.
+_WHOLE = 64
+
 
 def is_path(text: str) -> bool:
     """True for what can only be the path of a file."""
     return "/" in text
 
 
-def contents(text: str) -> Select[Any]:
+def contents(dialect: Dialect, text: str) -> Select[Any]:
     """The contents with a digest that is, or begins with, `text`."""
-    return select(content.c.id).where(begins(content.c.digest, text))
+    return select(content.c.id).where(_digest_is(dialect, content.c.digest, text))
+
+
+def _digest_is(dialect: Dialect, column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    is_whole = len(text.rpartition(":")[2]) == _WHOLE
+    return column == text if is_whole else begins(dialect, column, text)
 
 
 def files(path: str) -> ColumnElement[bool]:
@@ -53,7 +61,7 @@ def states(dialect: Dialect, operator: str, text: str) -> Select[Any]:
         found = select(data_container.c.id).where(data_container.c.uuid == uuid)
         return select(c.id).where(c.data_container_id.in_(found))
     if is_digest(text):
-        return select(c.id).where(c.content_id.in_(contents(text)))
+        return select(c.id).where(c.content_id.in_(contents(dialect, text)))
     if is_path(text):
         there = select(location.c.data_container_id).where(files(text))
         recorded = _recorded(state, text)
@@ -71,7 +79,7 @@ def images(dialect: Dialect, operator: str, text: str) -> Select[Any]:
         return select(c.id).where(c.uuid == uuid)
     if is_digest(text):
         return select(c.id).where(
-            or_(c.content_id.in_(contents(text)), begins(c.fingerprint, text))
+            or_(c.content_id.in_(contents(dialect, text)), _digest_is(dialect, c.fingerprint, text))
         )
     if is_path(text) and "://" not in text:
         there = select(location.c.container_image_id).where(files(text))

@@ -76,7 +76,7 @@ def show(
     if as_json:
         click.echo(json.dumps(answer.to_json(SCHEMA), indent=2, sort_keys=True))
     elif as_csv:
-        click.get_binary_stream("stdout").write(csv_text(answer).encode("utf-8"))
+        click.echo(csv_text(answer).encode("utf-8"), nl=False)
     elif answer.rows:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for line in table(answer.only(columns) if columns else answer, width):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from sifprov.catalog.conditions import parse_all
 from sifprov.commands.answers import (
     answer_options,
     asking,
@@ -15,7 +16,13 @@ from sifprov.commands.answers import (
 
 
 @click.command("impact")
-@click.argument("thing", metavar="FILE|DIGEST|UUID|NAME", type=click.Path())
+@click.argument(
+    "things", metavar="FILE|DIGEST|UUID|NAME…", type=click.Path(), nargs=-1, required=True
+)
+@click.option(
+    "--where", metavar="WORD=VALUE", multiple=True,
+    help="Show what runs made of which this holds, as for 'sifprov find' (may be repeated).",
+)  # fmt: skip
 @click.option("--depth", metavar="N", type=click.IntRange(1), help="Go down N runs at most.")
 @click.option(
     "--copies/--no-copies", default=True, show_default=True,
@@ -25,7 +32,8 @@ from sifprov.commands.answers import (
 @click.option("--files", is_flag=True, help="Print the paths of the files that are there alone.")
 @answer_options
 def command(
-    thing: str,
+    things: tuple[str, ...],
+    where: tuple[str, ...],
     depth: int | None,
     copies: bool,
     ids: bool,
@@ -47,6 +55,7 @@ def command(
     Examples:
       sifprov impact broken.sif
       sifprov impact tree-v1:18b4e12054cae1a3 --depth 1 --csv
+      sifprov find -q activity=align | xargs sifprov impact --where activity=mean
       sifprov impact gnuplot.sif --files | xargs -d '\\n' -n 1 sifprov verify
     """
     only_one(ids=ids, files=files, json=as_json, csv=as_csv)
@@ -55,8 +64,9 @@ def command(
         from sifprov.catalog.impact import SHOWN, impact
 
         answer = impact(
-            connection, thing, depth=depth, copies=copies, limit=limit_of(limit, is_table=is_table)
-        )
+            connection, things, where=parse_all(where), depth=depth, copies=copies,
+            limit=limit_of(limit, is_table=is_table),
+        )  # fmt: skip
     if ids or files:
         names = ("run",) if ids else ("path", "status")
         rows = zip(*(answer.column(name) for name in names), strict=True)

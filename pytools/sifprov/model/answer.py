@@ -14,7 +14,9 @@ Value: TypeAlias = "str | int | float | tuple[str, ...] | None"
 Row: TypeAlias = "tuple[Value, ...]"
 
 # What a column holds. A time is microseconds since 1970 (UTC), a span microseconds, a size bytes.
-TEXT, ID, NUMBER, TIME, SPAN, SIZE, TEXTS = "text", "id", "number", "time", "span", "size", "texts"
+TEXT, ID, NUMBER, TIME, SPAN, SIZE = "text", "id", "number", "time", "span", "size"
+# Several texts; the words of a command line.
+TEXTS, COMMAND = "texts", "command"
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections.abc import Iterator, Sequence
 from unicodedata import east_asian_width
 
 from sifprov.model.answer import (
+    COMMAND,
     ID,
     NUMBER,
     SIZE,
@@ -26,7 +28,7 @@ from sifprov.model.answer import (
 )
 from sifprov.render.clock import local_time
 from sifprov.render.scene import duration
-from sifprov.terminal import printable, size
+from sifprov.terminal import command, printable, size
 
 _GAP = "  "
 _LEAST = 8
@@ -71,6 +73,8 @@ def shown(column: Column, value: Value) -> str:
         return size(value)
     if column.kind == TEXTS and isinstance(value, tuple):
         return ", ".join(map(printable, value))
+    if column.kind == COMMAND and isinstance(value, tuple):
+        return command(value)
     if isinstance(value, float):
         return f"{value:.10g}"
     return printable(str(value))
@@ -83,13 +87,14 @@ def csv_text(answer: Answer) -> str:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(answer.names)
     for row in answer.rows:
-        writer.writerow([_cell(plain(c, v)) for c, v in zip(answer.columns, row, strict=True)])
+        cells = zip(answer.columns, row, strict=True)
+        writer.writerow([_cell(column.kind, plain(column, value)) for column, value in cells])
     return out.getvalue()
 
 
-def _cell(value: Value) -> str | int | float | None:
+def _cell(kind: str, value: Value) -> str | int | float | None:
     if isinstance(value, tuple):
-        value = "; ".join(value)
+        value = shlex.join(value) if kind == COMMAND else "; ".join(value)
     if not isinstance(value, str):
         return value
     return printable("'" + value if value.startswith(_FORMULA) else value)

@@ -162,7 +162,7 @@ def _check(question: Question, asked: Asked) -> None:
             )
     for need in question.needs:
         if not getattr(asked, need):
-            raise SifprovError(f"{question.name}: {need} is missing", hint=question.title)
+            raise SifprovError(f"{question.name}: {need} is missing", hint=f"give it with --{need}")
     if asked.composition not in (None, *COMPOSITIONS):
         raise SifprovError(
             f"composition {asked.composition!r}", hint=f"it is one of {', '.join(COMPOSITIONS)}"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, case, func, or_, select
 
 from sifprov.catalog.matching import among
 from sifprov.catalog.questions import MAX
@@ -31,8 +31,8 @@ _KEY = (e.workflow_execution_id, group_job, group_alone)
 @dataclass(frozen=True)
 class Group:
     """Runs that belong together. `elapsed_us` is from the first begin to the last end, `failed` how
-    many did not end with 0, `environment` where they ran, `metric` the best value of what was
-    asked."""
+    many did not end with 0, `environment` where they ran, `metrics` the best value of each that was
+    asked for."""
 
     key: Key
     workflow: str | None
@@ -44,11 +44,16 @@ class Group:
     runs: int
     failed: int
     environment: str
-    metric: float | None = None
+    metrics: tuple[float | None, ...] = ()
 
 
-def groups(connection: Connection, where: ColumnElement[bool]) -> list[Group]:
-    """Returns the groups of the runs that fulfil `where`, oldest first."""
+def groups(
+    connection: Connection,
+    where: ColumnElement[bool],
+    metrics: Sequence[tuple[str, str]] = (),
+) -> list[Group]:
+    """Returns the groups of the runs that fulfil `where`, oldest first; `metrics` are names, each
+    with which value is the best."""
     good = case((exit_number == 0, 1), else_=0)
     partition = e.env_partition_id
     summed = (
@@ -59,6 +64,7 @@ def groups(connection: Connection, where: ColumnElement[bool]) -> list[Group]:
             func.sum(good).label("good"), func.min(partition).label("first"),
             func.max(partition).label("last"),
             *(count.label(f"count{n}") for n, count in enumerate(counts())),
+            *(_best(*m).label(f"metric{n}") for n, m in enumerate(metrics)),
         )
         .where(where)
         .group_by(*_KEY)
@@ -76,10 +82,29 @@ def groups(connection: Connection, where: ColumnElement[bool]) -> list[Group]:
     spread = _spread(connection, several)
     ids = {r.first for r in rows} | {p for found in spread.values() for p in found}
     names = environments(connection, ids - {None})
-    return [_group(row, spread, names) for row in rows]
+    return [
+        _group(row, spread, names, tuple(getattr(row, f"metric{n}") for n in range(len(metrics))))
+        for row in rows
+    ]
 
 
-def _group(row: Any, spread: Mapping[Key, set[int]], names: Mapping[int, str]) -> Group:
+def _best(name: str, best: str) -> Any:
+    """The best value of a metric. Read for each run, for they are fewer than all that have it."""
+    value = (
+        select(metric.c.value)
+        .where(metric.c.execution_id == e.id, metric.c.name == name)
+        .correlate(execution)
+        .scalar_subquery()
+    )
+    return (func.max if best == MAX else func.min)(value)
+
+
+def _group(
+    row: Any,
+    spread: Mapping[Key, set[int]],
+    names: Mapping[int, str],
+    metrics: tuple[float | None, ...],
+) -> Group:
     key: Key = tuple(row[:3])
     partitions = spread.get(key) or {row.first}
     where = sorted({names.get(p, "unknown") for p in partitions})
@@ -88,6 +113,7 @@ def _group(row: Any, spread: Mapping[Key, set[int]], names: Mapping[int, str]) -
         key, row.wf_key_name, row.uuid, row.job,
         composed(row.composition, row.count0, row.count1, row.count2),
         row.started, elapsed, row.runs, row.runs - row.good, " + ".join(where),
+        metrics,
     )  # fmt: skip
 
 
@@ -116,28 +142,6 @@ def _spread(connection: Connection, keys: list[Any]) -> dict[Key, set[int]]:
         for *key, partition in connection.execute(query):
             found[tuple(key)].add(partition)
     return found
-
-
-def with_metric(
-    connection: Connection, found: list[Group], where: ColumnElement[bool], name: str, best: str
-) -> list[Group]:
-    """Returns the groups with the best value that a run of them has of a metric."""
-    values = best_values(connection, where, name, best)
-    return [replace(group, metric=values.get(group.key)) for group in found]
-
-
-def best_values(
-    connection: Connection, where: ColumnElement[bool], name: str, best: str
-) -> dict[Any, float]:
-    """Returns the best value of a metric by group."""
-    value = (func.max if best == MAX else func.min)(metric.c.value)
-    query = (
-        select(*_KEY, value)
-        .select_from(execution.join(metric, metric.c.execution_id == e.id))
-        .where(and_(where, metric.c.name == name))
-        .group_by(*_KEY)
-    )
-    return {tuple(key): number for *key, number in connection.execute(query) if number is not None}
 
 
 def metric_column(name: str, heading: str = "") -> Column:

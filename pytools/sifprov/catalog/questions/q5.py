@@ -29,7 +29,7 @@ def ask(connection: Connection, asked: Asked) -> Answer:
         who = glob(connection.dialect, c.creator, user)
     else:
         # As in `Ada L. <ada@lab>`, too.
-        who = (c.creator == user) | begins(c.creator, user + " <")
+        who = (c.creator == user) | begins(connection.dialect, c.creator, user + " <")
     images = connection.execute(
         select(c.id, c.creator, c.architecture, c.driver, c.name, c.description, c.base_image)
         .where(who)

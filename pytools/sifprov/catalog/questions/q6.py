@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, select
@@ -19,6 +19,8 @@ COLUMNS = (
     Column("activity"), Column("run", ID), Column("variables", TEXTS), Column("image"),
     Column("environment"),
 )  # fmt: skip
+# So many runs are looked into at a time, until there are enough.
+_AT_ONCE = 1000
 
 
 def ask(connection: Connection, asked: Asked) -> Answer:
@@ -35,14 +37,12 @@ def ask(connection: Connection, asked: Asked) -> Answer:
         .where(where)
         .order_by(e.started_us, e.id)
     ).all()  # fmt: skip
-    of = _groups(connection, {tuple(row[:3]) for row in runs})
-    runs = [
-        row for row in runs
-        if asked.composition in (None, of[tuple(row[:3])].composition)
-    ]  # fmt: skip
-    limit = None if asked.limit is None else asked.limit + 1
-    rows = tuple(_rows(connection, runs[:limit], of, wanted))
-    return Answer(f"workflows with {asked.words()}", COLUMNS, rows)
+    rows: list[Row] = []
+    for place in range(0, len(runs), _AT_ONCE):
+        if asked.limit is not None and len(rows) > asked.limit:
+            break
+        rows += _rows(connection, runs[place : place + _AT_ONCE], asked.composition, wanted)
+    return Answer(f"workflows with {asked.words()}", COLUMNS, tuple(rows))
 
 
 def _groups(connection: Connection, keys: set[Any]) -> dict[Any, Group]:
@@ -53,14 +53,14 @@ def _groups(connection: Connection, keys: set[Any]) -> dict[Any, Group]:
 
 
 def _rows(
-    connection: Connection, runs: Sequence[Any], of: dict[Any, Group], wanted: list[Variable]
-) -> list[Row]:
+    connection: Connection, runs: Sequence[Any], composition: str | None, wanted: list[Variable]
+) -> Iterator[Row]:
+    of = _groups(connection, {tuple(row[:3]) for row in runs})
+    runs = [row for row in runs if composition in (None, of[tuple(row[:3])].composition)]
     values = said(connection, [(row.id, row.start_command_id) for row in runs], wanted)
-    rows: list[Row] = []
     for row in runs:
         group = of[tuple(row[:3])]
-        rows.append((
+        yield (
             group.workflow, group.execution, group.job, group.composition, row.activity, row.uuid,
             tuple(values.get(row.id, ())), row.name, group.environment,
-        ))  # fmt: skip
-    return rows
+        )  # fmt: skip

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Dialect, and_, case, func, select
 
 from sifprov.catalog import things
 from sifprov.catalog.conditions import parse
+from sifprov.catalog.matching import begins
 from sifprov.catalog.questions import Asked
 from sifprov.catalog.runs import one
 from sifprov.catalog.tables import execution, workflow, workflow_execution
@@ -28,7 +30,7 @@ def scope(connection: Connection, asked: Asked) -> ColumnElement[bool]:
         if value is None:
             continue
         if word == "execution":
-            found = select(workflow_execution.c.id).where(_of_execution(value))
+            found = select(workflow_execution.c.id).where(_of_execution(dialect, value))
             parts.append(e.workflow_execution_id.in_(found))
             continue
         is_pattern = word == "workflow" and ("*" in value or "?" in value)
@@ -39,12 +41,10 @@ def scope(connection: Connection, asked: Asked) -> ColumnElement[bool]:
     return and_(*parts)
 
 
-def _of_execution(text: str) -> ColumnElement[bool]:
-    from sifprov.catalog.matching import begins
-
+def _of_execution(dialect: Dialect, text: str) -> ColumnElement[bool]:
     uuid = text.removeprefix("id:").lower()
     column = workflow_execution.c.uuid
-    return column == uuid if len(uuid) == 36 else begins(column, uuid)
+    return column == uuid if len(uuid) == 36 else begins(dialect, column, uuid)
 
 
 def is_narrow(asked: Asked) -> bool:
@@ -65,6 +65,20 @@ def newest(connection: Connection, asked: Asked) -> ColumnElement[bool]:
         if value is not None:
             return and_(where, group == value)
     return where
+
+
+def about_newest_workflow(connection: Connection, asked: Asked) -> Asked:
+    """Returns what is asked about; where nothing is named, the workflow that ran last, if any."""
+    if is_narrow(asked) or asked.since or asked.until:
+        return asked
+    query = (
+        select(workflow.c.wf_key_name)
+        .select_from(workflow_name())
+        .where(e.workflow_execution_id.is_not(None))
+        .order_by(e.started_us.desc())
+        .limit(1)
+    )
+    return replace(asked, workflow=connection.scalar(query))
 
 
 def workflow_name() -> Any:

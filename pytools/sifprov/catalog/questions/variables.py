@@ -66,6 +66,8 @@ def met(
 
 
 def _tags(connection: Connection, wanted: Free, scope: ColumnElement[bool]) -> ColumnElement[bool]:
+    if wanted.operator == "=" and _number(wanted.value) is None:
+        return one(connection, Condition("tag", wanted.name, "=", wanted.value, ""))
     query = (
         select(tag.c.execution_id, tag.c.value)
         .join(execution, execution.c.id == tag.c.execution_id)
