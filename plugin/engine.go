@@ -272,5 +272,6 @@ func trustedConfig() (config, error) {
 	if err != nil {
 		err = fmt.Errorf("%w; an administrator runs 'sifprov plugin install'", err)
 	}
+	conf.Deliver = conf.deliverer(t)
 	return conf, err
 }

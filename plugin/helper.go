@@ -79,6 +79,9 @@ func (r *recorder) run() outcome {
 	start := r.job.start
 	start.Timeout, start.SiteLog = conf.Timeout, conf.SiteLog
 	start.ID, _ = newUUID() // without one the helper draws it
+	if start.Live && confErr == nil {
+		start.Deliver = conf.Deliver
+	}
 	if conf.RuntimeVersion != "" {
 		start.Runtime.Version = conf.RuntimeVersion
 	}

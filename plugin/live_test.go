@@ -89,3 +89,32 @@ func TestARequestNamesItsRecord(t *testing.T) {
 		t.Errorf("%s: nobody asked for reports", line)
 	}
 }
+
+func TestADelivererThatOthersCouldHaveWrittenIsNotStarted(t *testing.T) {
+	dir, own := safeFolder(t)
+	program, script := filepath.Join(dir, "python3"), filepath.Join(dir, "main.py")
+	for _, path := range []string{program, script} {
+		if err := os.WriteFile(path, nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	command := []string{program, "-I", script}
+	if got := (config{Deliver: command}).deliverer(own); len(got) != 3 {
+		t.Errorf("%v", got)
+	}
+	for _, bad := range [][]string{nil, {"python3", "-I", script}, {program, script + "\x00"}, {program, filepath.Join(dir, "none")}} {
+		if got := (config{Deliver: bad}).deliverer(own); got != nil {
+			t.Errorf("%q: %v", bad, got)
+		}
+	}
+	if err := os.Chmod(script, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if got := (config{Deliver: command}).deliverer(own); got != nil {
+		t.Errorf("%v", got)
+	}
+	line, _ := startEvent{Deliver: command}.kept().line()
+	if strings.Contains(string(line), "deliver") {
+		t.Errorf("%s: it lies where its user can change it", line)
+	}
+}

@@ -32,8 +32,8 @@ class Settings:
     default ones; a trailing `*` stands for any rest. `metadata`: absolute path of the container
     that takes the records, or empty. `log_bytes`: how much of the application's output is kept.
     `redact`: whether secrets in command lines are hidden. `host`: whether the machine's name is
-    recorded. `live`: whether runs report when they start and when they end. `catalog`: the catalog's
-    path or URL, or empty.
+    recorded. `live`: whether runs report when they start and when they end. `catalog`: the
+    catalog's path or URL, or empty.
     """
 
     digest: str = FAST

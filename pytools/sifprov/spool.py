@@ -236,7 +236,7 @@ def count() -> int:
 
 
 def ids() -> Iterator[str]:
-    """Yields the ids that the records of the runs which wait have, or will have. Raises FileError."""
+    """Yields the ids that the records which wait have, or will have. Raises FileError."""
     for item in waiting():
         if isinstance(item, FileError):
             continue

@@ -3,7 +3,9 @@ is not there, does not answer or refuses."""
 
 from __future__ import annotations
 
+import json
 import os
+import pwd
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +16,9 @@ import pytest
 from sqlalchemy import text
 
 from sifprov.catalog.store import open_catalog
+from sifprov.pluginadmin.delivery import deliver_command
 from tests.postgresql import Server
-from tests.real.job import COPY
+from tests.real.job import COPY, Job
 from tests.real.test_live import LIVE, going_on, reports
 from tests.real.wrapjob import WrapJob
 
@@ -76,6 +79,27 @@ def test_others_see_a_run_at_once_and_its_end(wrap_job: WrapJob, place: str) -> 
         assert process.wait(timeout=60) == 7
     wait_until(lambda: outcomes(place) == ["exited"])
     wait_until(lambda: reports(job) == [])
+
+
+def test_the_plugin_delivers_by_a_program_that_only_root_can_change(
+    job: Job, postgresql_server: Server
+) -> None:
+    place = postgresql_server.new_database()
+    (config,) = Path(job.runtime).parents[1].glob("libexec/*/plugin/sifprov/sifprov.json")
+    deliver = json.loads(config.read_bytes()).get("deliver")
+    assert deliver == (list(deliver_command()) or None)
+    # The helper goes by the home that the password database names.
+    own = Path(pwd.getpwnam(job.run.user).pw_dir) / ".config" / "sifprov" / "config.ini"
+    assert not own.exists()
+    text = f"[capture]\nlive = yes\ncatalog = {place}\n"
+    job.run(["sh", "-c", 'mkdir -p "${0%/*}" && cat > "$0"', own], stdin=text).expect()
+    try:
+        job.exec("sh", "-c", "exit 7", binds=(), env=LIVE).expect(7)
+        if not deliver:
+            job.run([job.sifprov, "flush"], env={"HOME": str(own.parents[2])}).expect()
+        wait_until(lambda: outcomes(place) == ["exited"])
+    finally:
+        job.run(["rm", own]).expect()
 
 
 def test_a_server_that_is_away_costs_a_run_nothing(

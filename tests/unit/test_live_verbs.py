@@ -256,7 +256,7 @@ def test_nothing_goes_on_says_how_runs_report() -> None:
     [
         ("ps", "--all", "--user", "x"), ("ps", "--watch", "--json"), ("log", "--stream", "stdout"),
         ("log", "--record", "x"), ("log", "x.sif", "--failed"), ("log", "x.sif", "--json"),
-        ("log", "--since", "nonsense"), ("catalog", "deliver", "--time-limit", "0"),
+        ("log", "--since", "nonsense"), ("catalog", "deliver", "--nonsense"),
     ],
 )  # fmt: skip
 def test_options_that_do_not_fit(argv: tuple[str, ...]) -> None:

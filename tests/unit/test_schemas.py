@@ -59,6 +59,7 @@ NAMES = {
 
 # Fields that are absent where there is nothing to say.
 OPTIONAL = {
+    "deliver",
     "live",
     "refused",
     "annotates",

@@ -54,7 +54,8 @@ class Reporter:
     def __init__(self, request: CaptureRequest, settings: Settings, runtime: int | None) -> None:
         """The run starts; its `request` has an id. `runtime` is the process that runs it."""
         # The helper of a plugin is no whole `sifprov`.
-        self._messenger = Messenger(settings, ours() if request.captured_by == WRAPPER else ())
+        command = ours() if request.captured_by == WRAPPER else request.deliver
+        self._messenger = Messenger(settings, command)
         self._telling = _Telling(request, settings, runtime)
         self._over = threading.Event()
         self._end: tuple[CaptureEnd, Finished | None, str | None] | None = None

@@ -17,13 +17,11 @@ from contextlib import suppress
 from sifprov import livereports
 from sifprov.settings import Settings
 
-# Seconds that a delivery may take.
-LIMIT = 60
 # The descriptors that a recorder or a helper works with (wrapper/recorder.py) are below.
 _DESCRIPTORS = range(3, 16)
 # Nothing from the current folder is imported.
 _START = (
-    "import os, sys; sys.path[:] = [p for p in sys.path if p]; os.chdir('/'); os.nice(19); "
+    "import sys; sys.path[:] = [p for p in sys.path if p]; "
     "from sifprov.__main__ import entry; entry()"
 )
 
@@ -40,9 +38,7 @@ class Messenger:
         place = settings.catalog
         is_wanted = bool(command) and place.startswith(("postgresql", "postgres"))
         self._command = (
-            (*command, "catalog", "deliver", "--quiet", "--time-limit", str(LIMIT))
-            if is_wanted
-            else ()
+            (*command, "catalog", "deliver", "--background") if is_wanted else ()
         )
         self._started: int | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, or_, select
 
-from sifprov.catalog.find import left_by
+from sifprov.catalog.lists import left_by
 from sifprov.catalog.reported import LOST
 from sifprov.catalog.runs import exit_number
 from sifprov.catalog.tables import (

@@ -17,7 +17,7 @@ _PATIENCE = 2.0
 
 
 class Taken(NamedTuple):
-    """How many reports a catalog has taken in, and a line for each thing that its user must know."""
+    """How many reports a catalog has taken in, and a line for each thing to be known of them."""
 
     reports: int
     warnings: tuple[str, ...] = ()

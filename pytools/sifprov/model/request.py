@@ -64,7 +64,8 @@ class CaptureRequest:
     `metadata` is the absolute path of what takes the records instead of the outputs: empty for
     nothing, whatever the settings say, and None where only they are to be asked. `id` is what its
     records and reports will be called, where that was drawn already. `live`: it is to be reported
-    when it starts and when it has ended (capture/live.py).
+    when it starts and when it has ended (capture/live.py), `deliver` the command that takes reports
+    to a catalog on a server.
     """
 
     captured_by: str
@@ -88,6 +89,7 @@ class CaptureRequest:
     log: Callable[[], bytes] | None = None
     id: UUID | None = None
     live: bool = False
+    deliver: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ def parse_request(line: bytes) -> CaptureRequest:
         ),
         id=r.uuid("record_id") if r.has("record_id") else None,
         live=r.has("live") and r.flag("live"),
+        deliver=r.items("deliver", _word) if r.has("deliver") else (),
     )
 
 
@@ -257,6 +260,12 @@ def _folder(value: Json, path: str) -> Folder:
         source=_raw(r.json("source"), r.path("source")),
         destination=_raw(r.json("destination"), r.path("destination")),
     )
+
+
+def _word(value: Json, path: str) -> str:
+    if not isinstance(value, str):
+        raise RecordError(path, "not a string")
+    return value
 
 
 def _raw(value: Json, path: str) -> str:

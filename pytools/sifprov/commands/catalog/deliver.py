@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import click
@@ -12,15 +13,18 @@ from sifprov.commands.following import take
 from sifprov.errors import Exit
 from sifprov.terminal import counted
 
+# Seconds that a delivery in the background may take.
+LIMIT = 60
+
 
 @click.command("deliver")
 @click.option("-q", "--quiet", is_flag=True, help="Print only what went wrong.")
 @click.option(
-    "--time-limit", metavar="SECONDS", type=click.IntRange(1, 86400),
-    help="Give up after so long; what was not delivered waits on.",
+    "--background", is_flag=True,
+    help=f"With the lowest priority, and for {LIMIT} s at most; what is not delivered waits on.",
 )  # fmt: skip
 @catalog_option
-def command(quiet: bool, time_limit: int | None, catalog: str | None) -> int:
+def command(quiet: bool, background: bool, catalog: str | None) -> int:
     """Take what runs have reported into the catalog.
 
     Who reads the catalog does that first. Where it is on a server, a run that 'sifprov exec'
@@ -30,12 +34,14 @@ def command(quiet: bool, time_limit: int | None, catalog: str | None) -> int:
     \b
     Examples:
       sifprov catalog deliver
-      sifprov catalog deliver --quiet --time-limit 60
+      sifprov catalog deliver --background
     """
-    if time_limit:
+    if background:
+        os.chdir("/")  # hold no folder busy
+        os.nice(19)
         # By the signal's own effect: a server that does not answer holds every call.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(time_limit)
+        signal.alarm(LIMIT)
     count = 0
     # What is left while the last one is about to go is not to wait for the next.
     while livereports.count():
@@ -44,7 +50,7 @@ def command(quiet: bool, time_limit: int | None, catalog: str | None) -> int:
         if not taken:
             break
         count += taken
-    if not quiet:
+    if not (quiet or background):
         click.echo(f"{counted(count, 'report')} delivered")
     return Exit.OK
 
