@@ -74,6 +74,15 @@ def _from_1(connection: Connection) -> None:
     connection.execute(text("UPDATE location SET ctime_ns = NULL"))
 
 
+def _from_2(connection: Connection) -> None:
+    """What is reported of runs that go on, and of ends that no record tells."""
+    for declared in (
+        "recorder_pid BIGINT", "recorder_started BIGINT", "became TEXT", "reason TEXT",
+        "containers TEXT",
+    ):  # fmt: skip
+        _add_column(connection, "report", declared)
+
+
 _BEHIND = """
 WITH RECURSIVE passed(digest, at) AS (
     SELECT digest, previous FROM record WHERE kind IN ('annotation', 'verdict')
@@ -92,4 +101,4 @@ def _add_column(connection: Connection, table: str, declared: str) -> None:
     connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {declared}"))
 
 
-_STEPS: dict[int, Callable[[Connection], None]] = {1: _from_1}
+_STEPS: dict[int, Callable[[Connection], None]] = {1: _from_1, 2: _from_2}
