@@ -95,7 +95,7 @@ class Trails:
     """Yields containers, each behind those that it was made from."""
 
     def __init__(self, seed: int = 1) -> None:
-        self._random = Random(seed)
+        self._random = Random(seed)  # noqa: S311
         self._count = 0
         self._now = _BEGIN
         self._images = [self._image(n) for n in range(_IMAGES)]
