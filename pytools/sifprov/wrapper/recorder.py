@@ -49,6 +49,8 @@ class Run(NamedTuple):
     folders that count as outputs, each with the place where it is bound. `log` is the file that
     will hold the application's output. `digest` is the setting of this name, where it was typed.
     `late` are results that get their names when the run has ended.
+    `id` is what its records will be called. `live`: it is to be reported when it starts and when it
+    has ended. `runtime` is the runtime's process.
     """
 
     prepared: Prepared
@@ -60,6 +62,9 @@ class Run(NamedTuple):
     log: int | None = None
     digest: str | None = None
     late: tuple[Late, ...] = ()
+    id: str = ""
+    live: bool = False
+    runtime: int | None = None
 
     @property
     def instance(self) -> bool:
@@ -74,7 +79,14 @@ def begun(
     folders: tuple[tuple[str, str], ...] = (),
 ) -> Run:
     """Returns the run that starts now."""
-    return Run(prepared, time.time_ns(), working_folder(), words, metadata, folders)
+    run = Run(prepared, time.time_ns(), working_folder(), words, metadata, folders)
+    return run._replace(id=_random_uuid())
+
+
+def _random_uuid() -> str:
+    """As str(uuid.uuid4()): to import that takes milliseconds."""
+    t = os.urandom(16).hex()
+    return f"{t[:8]}-{t[8:12]}-4{t[13:16]}-{'89ab'[int(t[16], 16) & 3]}{t[17:20]}-{t[20:]}"
 
 
 class Recorder:
@@ -82,7 +94,7 @@ class Recorder:
 
     def __init__(self, run: Run, runtime: int) -> None:
         """Starts it; `runtime` is the runtime's process. Raises OSError."""
-        self._run = run
+        self._run = run = run._replace(runtime=runtime)
         orders, self._orders = pipe()
         self._message, message = pipe()
         watched = _handles(os.getpid(), runtime)
@@ -244,6 +256,8 @@ def _used(usage: resource.struct_rusage) -> str:
 
 def keep(run: Run, line: bytes, why: str) -> None:
     """Puts a run that was not recorded into the spool, and says so."""
+    if not (run.prepared.binds or run.folders):
+        return  # it was only to be reported
     try:
         from sifprov.wrapper.record import keep_request
 
