@@ -23,12 +23,12 @@ COMPOSITIONS = {
 
 def workflow(composition: str, options: list[str]) -> dict[str, Any]:
     """Returns the document of one composition; all paths are relative to its folder."""
-    simulate, train, plot = (f"../{name}" for name in COMPOSITIONS[composition])
+    simulate, train, plot = (f"../../{name}" for name in COMPOSITIONS[composition])
     steps: list[dict[str, Any]] = [
         {
             "activity": "simulate",
             "application": simulate,
-            "inputs": [{"file": "../design.sif", "mount": "/Design"}],
+            "inputs": [{"file": "../../design.sif", "mount": "/Design"}],
             "outputs": [{"name": "simulated", "mount": "/Simulated", "free": "4M"}],
             "command": ["simulate", "/Design/design.csv", "/Simulated"],
         }

@@ -62,11 +62,11 @@ class CaptureRequest:
     `annotation` holds the user's words where they were given otherwise. `log` returns, once the run
     has ended, what the application printed (model/log.py), where that is kept.
     `metadata` is the absolute path of what takes the records instead of the outputs: empty for
-    nothing, whatever the settings say, and None where only they are to be asked. `names` returns, once the run has ended, by path how files that are to be renamed will be
-    called: nobody but who renames them knows that, so it waits in no spool. `id` is what its
-    records and reports will be called, where that was drawn already. `live`: it is to be reported
-    when it starts and when it has ended (capture/live.py), `deliver` the command that takes reports
-    to a catalog on a server.
+    nothing, whatever the settings say, and None where only they are to be asked. `names` returns,
+    once the run has ended, by path how files that are to be renamed will be called: nobody but who
+    renames them knows that, so it waits in no spool. `id` is what its records and reports will be
+    called, where that was drawn already. `live`: it is to be reported when it starts and when it
+    has ended (capture/live.py), `deliver` the command that takes reports to a catalog on a server.
     """
 
     captured_by: str

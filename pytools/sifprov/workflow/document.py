@@ -55,8 +55,9 @@ class Output:
 @dataclass(frozen=True)
 class Step:
     """One run: `activity` names it. `action` is EXEC of `command`, or RUN, of the application's own
-    runscript with the arguments `command`; `options` are further ones for it. `memory` (`2G`),
-    `cpus` and `minutes` are what a scheduler is asked for."""
+    runscript with the arguments `command`; `options` are further ones for it. `metrics` is a file
+    of an output, as the application sees it (metrics.py). `memory` (`2G`), `cpus` and `minutes` are
+    what a scheduler is asked for."""
 
     activity: str
     application: str
@@ -70,6 +71,7 @@ class Step:
     memory: str | None = None
     minutes: int | None = None
     action: str = EXEC
+    metrics: str | None = None
 
     @property
     def typed(self) -> tuple[str, ...]:
@@ -87,6 +89,7 @@ class Step:
             environment=_mapping(self.environment),
             inputs=[each.to_json() for each in self.inputs] or None,
             memory=self.memory,
+            metrics=_text(self.metrics),
             minutes=self.minutes,
             options=[text_to_json(word) for word in self.options] or None,
             outputs=[each.to_json() for each in self.outputs],

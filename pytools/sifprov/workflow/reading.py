@@ -58,6 +58,7 @@ def _step(value: Json, path: str) -> Step:
         memory=_maybe(r, "memory", lambda n: _size(r, n)),
         minutes=_maybe(r, "minutes", lambda n: r.integer(n, 1, 1 << 20)),
         action=r.word("action", EXEC, RUN) if r.has("action") else EXEC,
+        metrics=_maybe(r, "metrics", lambda n: _inside(r.json(n), r.path(n))),
     )
     r.end()
     if not found.command and found.action == EXEC:
@@ -70,6 +71,13 @@ def _step(value: Json, path: str) -> Step:
     if twice := next((m for m in places if places.count(m) > 1), None):
         raise RecordError(path, f"two containers are to be bound at {twice}")
     return found
+
+
+def _inside(value: Json, path: str) -> str:
+    text = _word(value, path)
+    if not text.startswith("/") or text.endswith("/"):
+        raise RecordError(path, "not the absolute path of a file, as the application sees it")
+    return text
 
 
 def _input(value: Json, path: str) -> Input:

@@ -28,6 +28,7 @@ from sifprov.model.workflowpart import ACTIVITY, COMPOSITION, ID, NAME
 from sifprov.newfile import publish
 from sifprov.runtime.program import find_program, is_apptainer
 from sifprov.workflow.document import Step
+from sifprov.workflow.metrics import note_metrics
 from sifprov.workflow.plan import Plan, Target
 from sifprov.workflow.uptodate import Looks, Made, is_ours, made, stale
 from sifprov.workflow.work import DONE, FAILED, RUNNING, UP_TO_DATE, Result, State, Steps
@@ -64,6 +65,8 @@ def carry_out(plan: Plan, number: int, steps: Steps, environ: Mapping[str, str])
         else:
             steps.write(State(number, step.activity, RUNNING, why, execution=base.execution))
             found = _run(plan, step, steps.path(number, "log"), environ, state, why)
+        if found.state != FAILED:
+            note_metrics(plan, step)
     except SifprovError as error:
         steps.write(state(FAILED, str(error)))
         raise
