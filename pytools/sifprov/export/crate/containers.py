@@ -16,7 +16,7 @@ from sifprov.export.crate.things import (
     ours,
 )
 from sifprov.export.facts import Facts
-from sifprov.export.vocabulary import NAMESPACE, by_value, named, text
+from sifprov.export.vocabulary import NAMESPACE, by_value, is_address, named, text
 from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json
 from sifprov.model.container import Container
@@ -33,7 +33,6 @@ _VERSIONS = (
     "VERSION",
 )
 _URLS = ("org.opencontainers.image.url", "org.label-schema.url", "org.opencontainers.image.source")
-_ADDRESS = re.compile(r"https?://[!-;=?-Z_a-z~]+")
 _IN_REGISTRY = re.compile(
     r"(?P<scheme>docker|oras|library|shub)://(?:(?P<registry>[\w.-]+(?:\.[\w.-]+|:\d+))/)?"
     r"(?P<name>[\w./-]+)(?::(?P<tag>[\w.-]+))?(?:@[\w:.+-]+)?",
@@ -85,7 +84,7 @@ class Containers:
             text(it.name or entity.name) or "an application",
             {
                 "softwareVersion": text(version) if version else entity.digest,
-                "url": url if url and _ADDRESS.fullmatch(url) else None,
+                "url": url if url and is_address(url) else None,
                 **ours({"image": self.of(entity)}),
             },
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from sifprov.export.crate.accounts import Records
@@ -10,7 +9,7 @@ from sifprov.export.crate.actions import Action, Actions
 from sifprov.export.crate.containers import Containers, InCrate
 from sifprov.export.crate.things import Ref, Things, moment, ours
 from sifprov.export.crate.workflows import add_workflow
-from sifprov.export.vocabulary import by_value, text
+from sifprov.export.vocabulary import by_value, is_address, text
 from sifprov.frozen import dataclass
 from sifprov.model.graph import Graph
 from sifprov.model.timestamp import to_ns
@@ -19,7 +18,6 @@ from sifprov.terminal import counted
 _PROFILES = "https://w3id.org/ro/wfrun/"
 _VERSION = "0.5"
 _WORKFLOW_CRATE = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
-_ADDRESS = re.compile(r"https?://[!-;=?-Z_a-z~]+")
 NOT_STATED = "not stated"
 
 
@@ -121,7 +119,7 @@ _EPOCH = "1970-01-01T00:00:00Z"
 
 
 def _licence(things: Things, licence: str) -> Ref:
-    if _ADDRESS.fullmatch(licence):
+    if is_address(licence):
         return things.add_at(licence, "CreativeWork", licence, {})
     told = None if licence else "No record says under which terms others may use what is here."
     name = by_value("licence", {"text": licence})

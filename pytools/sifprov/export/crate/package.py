@@ -79,8 +79,8 @@ def _folder(target: str, graph: Graph, wanted: Wanted, step: Step) -> None:
 
         def say(name: str, text: str) -> None:
             place = os.path.join(scratch, name)
-            with open(place, "x", encoding="utf-8", newline="") as file:
-                file.write(text)
+            with open(place, "xb") as file:
+                file.write(_bytes(text))
             sync(place)
 
         _fill(graph, wanted, step, put, say)
@@ -99,7 +99,7 @@ def _zip(file: BinaryIO, graph: Graph, wanted: Wanted, step: Step) -> None:
                 return _copy(source, inside)  # type: ignore[arg-type]
 
         def say(name: str, text: str) -> None:
-            archive.writestr(_member(name), text.encode())
+            archive.writestr(_member(name), _bytes(text))
 
         _fill(graph, wanted, step, put, say)
 
@@ -178,4 +178,8 @@ def _copy(source: BinaryIO, target: BinaryIO) -> tuple[int, str]:
 
 
 def _digest(script: str) -> str:
-    return "sha256:" + hashlib.sha256(script.encode("utf-8", "surrogateescape")).hexdigest()
+    return "sha256:" + hashlib.sha256(_bytes(script)).hexdigest()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -80,7 +80,7 @@ class Things:
 
     def descriptor_follows(self, at: str) -> None:
         """Lets the metadata file say that it follows one more specification."""
-        self.crate.metadata["conformsTo"] = [self.crate.metadata["conformsTo"], {"@id": at}]
+        self.crate.metadata["conformsTo"] = [{"@id": self.crate.metadata.profile}, {"@id": at}]
 
     def of_root(self, name: str, refs: Iterable[Ref]) -> None:
         """Lets the crate as a whole refer to things."""
