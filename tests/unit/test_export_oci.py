@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import oras.oci
 import oras.schemas
 import pytest
@@ -19,13 +19,14 @@ from sifprov.export.made import made
 from sifprov.export.oci import MANIFEST, MAX_VALUE, document
 from sifprov.frozen import replace
 from sifprov.model.annotation import Annotation
+from sifprov.model.canonical import Json
 from sifprov.model.fact import Fact
 from sifprov.model.graph import Graph
 
 SIF = "application/vnd.sylabs.sif.layer.v1.sif"
 
 
-def annotations(graph: Graph, record: str = "", licence: str = "") -> dict[str, Any]:
+def found_in(graph: Graph, record: str = "", licence: str = "") -> dict[str, Any]:
     found = document(made(graph, "out.sif", record), licence)[MANIFEST]
     assert isinstance(found, dict)
     return found
@@ -61,7 +62,7 @@ def test_oras_reads_it_and_makes_a_manifest_of_it(
 
 
 def test_the_standard_keys_say_what_they_say_elsewhere(tmp_path: Path) -> None:
-    found = annotations(small())
+    found = found_in(small())
     standard = {
         n.removeprefix("org.opencontainers.image."): v
         for n, v in found.items()
@@ -87,11 +88,13 @@ def test_the_standard_keys_say_what_they_say_elsewhere(tmp_path: Path) -> None:
 def test_tags_of_the_user_and_the_image_fill_what_no_record_tells() -> None:
     s = Sample()
     words = Annotation(tags=(("source", "https://example.org/x"), ("version", "1.2"), ("x", "y")))
-    told = {"bases": [{"bootstrap": "docker", "from": "python:3.12"}],
-            "source_digest": "sha256:" + "a" * 64}  # fmt: skip
+    told: Json = {
+        "bases": [{"bootstrap": "docker", "from": "python:3.12"}],
+        "source_digest": "sha256:" + "a" * 64,
+    }
     facts = (*FACTS, Fact("application", told, "labels"))
     graph = s.graph(*s.run(s.application(), (s.plain("a"),), "b", facts=facts, annotation=words))
-    found = annotations(graph, licence="MIT")
+    found = found_in(graph, licence="MIT")
     for name, value in {
         "source": "https://example.org/x", "version": "1.2", "licenses": "MIT",
         "base.name": "python:3.12", "base.digest": "sha256:" + "a" * 64,
@@ -119,7 +122,7 @@ def test_no_file_takes_the_place_of_a_section(name: str) -> None:
 def test_what_no_registry_takes_is_left_out_and_named() -> None:
     s = Sample()
     argv = ("x" * (MAX_VALUE + 1),)
-    found = annotations(s.graph(*s.run(s.application(), (s.plain("a"),), "b", argv=argv)))
+    found = found_in(s.graph(*s.run(s.application(), (s.plain("a"),), "b", argv=argv)))
     left = json.loads(found["sifprov.left-out"])
     assert "sifprov.run.argv" in left
     assert all(name not in found for name in left)
@@ -129,10 +132,10 @@ def test_what_no_registry_takes_is_left_out_and_named() -> None:
 def test_an_older_run_can_be_asked_for() -> None:
     graph = SAMPLES["rewritten"]()
     newest, oldest = list(graph.activities)[-1], list(graph.activities)[1]
-    assert annotations(graph)["sifprov.record.id"] == newest
-    found = annotations(graph, oldest)
+    assert found_in(graph)["sifprov.record.id"] == newest
+    found = found_in(graph, oldest)
     assert found["sifprov.record.id"] == oldest
-    assert found["sifprov.container.digest"] != annotations(graph)["sifprov.container.digest"]
+    assert found["sifprov.container.digest"] != found_in(graph)["sifprov.container.digest"]
 
 
 def test_what_cannot_be_meant_is_refused() -> None:
@@ -151,6 +154,6 @@ def test_what_cannot_be_meant_is_refused() -> None:
 def test_names_are_told_as_they_are() -> None:
     s = Sample()
     (end,) = s.run(s.application(NAMES[2]), (s.plain("é.sif"),), "日本.sif")
-    found = annotations(s.graph(end))
+    found = found_in(s.graph(end))
     assert found["org.opencontainers.image.title"] == "日本.sif"
     assert json.loads(found["sifprov.application"])[0]["name"] == NAMES[2]
