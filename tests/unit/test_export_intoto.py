@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from google.protobuf import json_format
+from hypothesis import given
+from hypothesis import strategies as st
 from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
 from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
@@ -24,12 +26,14 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]
 )
 from tests.unit.graphmaker import Sample, trail_of
 from tests.unit.graphs import SAMPLES
+from tests.unit.schemas import problems
 from tests.unit.verified import Site, make_site
 
 import sifprov
 from sifprov.cli import main
-from sifprov.errors import FileError, MissingError, SifprovError
+from sifprov.errors import FileError, MissingError, RecordError, SifprovError
 from sifprov.export.dsse import PAYLOAD_TYPE, encoding, key_id, sign, signer
+from sifprov.export.dsse import Envelope as Ours
 from sifprov.export.intoto import statement
 from sifprov.export.made import made
 from sifprov.exportformats import FORMATS, Wishes, format_named
@@ -141,9 +145,9 @@ def test_texts_stay_what_they_are() -> None:
     assert record.run
     found: Any = statement(record, "x")
     argv = found["predicate"]["buildDefinition"]["externalParameters"]["argv"]
-    for word, given in zip(argv, record.run.argv, strict=True):
+    for word, recorded in zip(argv, record.run.argv, strict=True):
         raw = base64.b64decode(word["base64"]) if isinstance(word, dict) else str(word).encode()
-        assert raw == given.encode("utf-8", "surrogateescape")
+        assert raw == recorded.encode("utf-8", "surrogateescape")
     json.dumps(found, ensure_ascii=False).encode()
 
 
@@ -201,8 +205,6 @@ def test_what_somebody_elses_library_signs_is_verified(tmp_path: Path) -> None:
         + "\n-----END PUBLIC KEY-----\n",
         encoding="ascii",
     )
-    from sifprov.export.dsse import Envelope as Ours
-
     ours = Ours.from_bytes(json.dumps(envelope.to_dict()).encode())
     assert signer(ours, str(public)) is not None
 
@@ -302,6 +304,7 @@ def test_a_signed_statement_of_what_is_here_is_good(
     done = cli("verify", "--attestation", out, "--public-key", key[1], site.out)
     assert done.exit_code == 0, done.output
     assert "attestation" in done.output
+    assert problems("sifprov.verify/1", json.loads(json.dumps(report.to_json()))) == []
 
 
 def test_a_signature_that_nobody_checks_is_missing(
@@ -419,6 +422,25 @@ def test_what_is_no_statement_gets_one_line(content: bytes, site: Site, tmp_path
     with pytest.raises(FileError, match=r"x\.json: ") as caught:
         check(site.out, place)
     assert "\n" not in str(caught.value)
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode) | st.builds(
+    lambda value: json.dumps(value).encode(),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+            st.sampled_from(["payload", "payloadType", "signatures", "sig", "keyid"]), inner
+        ),
+        max_leaves=12,
+    ),
+))  # fmt: skip
+def test_any_bytes_are_an_envelope_or_one_line(data: bytes) -> None:
+    try:
+        found = Ours.from_bytes(data)
+    except RecordError as error:
+        assert "\n" not in str(error)
+    else:
+        assert Ours.from_bytes(json.dumps(found.to_json()).encode()) == found
 
 
 def test_a_statement_of_another_container_is_not_about_what_is_here(tmp_path: Path) -> None:
