@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -281,6 +282,40 @@ def test_a_fact_of_another_form_makes_no_workflow(value: Any) -> None:
     fact = Fact("workflow", value, "environment", None if value is not None else "x")
     graph = s.graph(*s.run(s.application(), (s.plain("a.sif"),), "b.sif", facts=(fact,)))
     assert profiles(document(graph)) == ["process-run-crate-0.5"]
+
+
+def test_an_image_that_a_registry_has_is_told_as_such() -> None:
+    s = Sample()
+    told: dict[str, Any] = {
+        "bases": [{"bootstrap": "docker", "from": "quay.io/lab/base:1.2"}],
+        "labels": {"org.label-schema.version": "7", "org.opencontainers.image.url": "https://x.org/y"},
+    }  # fmt: skip
+    facts = (Fact("application", told, "labels"),)
+    apps = [s.application(name) for name in ("one.sif", "two.sif")]
+    at = replace(apps[1], container=replace(apps[1].container, path="docker://r/python:3.12-slim"))
+    s.entities[at.key] = at
+    (mid,) = s.run(apps[0], (s.plain("in"),), "mid.sif", facts=facts)
+    found = document(s.graph(*s.run(at, (mid,), "out.sif", facts=facts)))
+    by_id = {e["@id"]: e for e in found["@graph"]}
+    images = [i for i in things(found, "ContainerImage") if "#image-" in i["@id"]]
+    hub = next(i for i in images if i.get("registry"))
+    assert (hub["registry"], hub["name"], hub["tag"]) == ("docker.io", "r/python", "3.12-slim")
+    for image in images:
+        base = by_id[image["isBasedOn"]["@id"]]
+        assert (base["registry"], base["name"], base["tag"]) == ("quay.io", "lab/base", "1.2")
+    for program in things(found, "SoftwareApplication"):
+        if "#software-" in program["@id"]:
+            assert (program["softwareVersion"], program["url"]) == ("7", "https://x.org/y")
+
+
+def test_an_address_without_end_takes_no_time() -> None:
+    s = Sample()
+    app = s.application()
+    long = replace(app, container=replace(app.container, path="docker://" + "a." * 200_000))
+    s.entities[app.key] = long
+    began = time.process_time()
+    document(s.graph(*s.run(long, (s.plain("in"),), "out.sif")))
+    assert time.process_time() - began < 2
 
 
 # -- hostile content

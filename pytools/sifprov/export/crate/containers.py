@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from sifprov.export import attributes
 from sifprov.export.attributes import name_of
 from sifprov.export.crate.things import (
+    BASED_ON,
     WORKFLOW_RUN,
     Properties,
     Ref,
@@ -39,6 +40,7 @@ _IN_REGISTRY = re.compile(
     re.ASCII,
 )
 _DOCKER_HUB = "docker.io"
+_MAX_ADDRESS = 512
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Containers:
         )
 
     def said(self, image: Ref, facts: Facts) -> None:
-        """Adds what an image says of itself, and that it came of."""
+        """Adds what an image says of itself, and what it says that it came of."""
         told, shown = attributes.configuration(facts)
         if told:
             name = by_value("configuration", {"image": image["@id"], **told})
@@ -98,16 +100,17 @@ class Containers:
             self._things.add(name, "CreativeWork", "what the image says", {**kind, **ours(shown)})
         for source in attributes.sources(facts):
             more = _base(source.value) if source.kind == "base" else {}
-            self._things.add(
+            earlier = self._things.add(
                 by_value(source.kind, source.value),
                 "ContainerImage" if source.kind != "definition" else "CreativeWork",
                 source.label or source.kind,
                 {
                     "additionalType": {"@id": NAMESPACE + source.type},
                     **more,
-                    **ours({**source.attributes, "image": image}),
+                    **ours(source.attributes),
                 },
             )
+            self._things.relate(image, BASED_ON, earlier)
 
     def _data(self, entity: Entity, listed: Files | None) -> Ref:
         folder = entity.kind == FOLDER
@@ -159,12 +162,13 @@ def _common(entity: Entity, listed: Files | None, known: InCrate | None) -> Prop
 
 def _registry(path: str) -> Properties:
     """Where an image comes from, as far as its address says."""
-    at = _IN_REGISTRY.fullmatch(path)
+    at = _IN_REGISTRY.fullmatch(path) if len(path) <= _MAX_ADDRESS else None
     if not at:
         return {"additionalType": {"@id": WORKFLOW_RUN + "SIFImage"}}
     docker = at["scheme"] == "docker"
     return {
         "additionalType": {"@id": WORKFLOW_RUN + ("DockerImage" if docker else "SIFImage")},
+        "name": at["name"],
         "registry": at["registry"] or (_DOCKER_HUB if docker else None),
         "tag": at["tag"],
     }

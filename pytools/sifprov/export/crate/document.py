@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sifprov.export.attributes import lists_of_files
 from sifprov.export.crate.accounts import Records
 from sifprov.export.crate.actions import Action, Actions
 from sifprov.export.crate.containers import Containers, InCrate
-from sifprov.export.crate.things import Ref, Things, moment, ours
+from sifprov.export.crate.things import BASED_ON, Ref, Things, moment, ours
 from sifprov.export.crate.workflows import add_workflow
 from sifprov.export.vocabulary import by_value, is_address, text
 from sifprov.frozen import dataclass
@@ -37,12 +38,7 @@ def crate_of(graph: Graph, contents: Contents, licence: str = "") -> tuple[str, 
     """
     things = Things()
     containers, records = Containers(things, contents.files), Records(things)
-    listed = {
-        usage.entity: origin.files if origin else usage.container.files
-        for activity in graph.activities.values()
-        for origin in [activity.record.origin if activity.record else None]
-        for usage in activity.generated
-    }
+    listed = lists_of_files(graph)
     for key, entity in graph.entities.items():
         containers.add(entity, listed.get(key))
     maker = Actions(things, graph, containers, records)
@@ -50,7 +46,7 @@ def crate_of(graph: Graph, contents: Contents, licence: str = "") -> tuple[str, 
     for key, entity in graph.entities.items():
         before = graph.entities.get(entity.revision_of or "")
         if before and before.key != key:
-            things.relate(containers.of(entity), "isBasedOn", containers.of(before))
+            things.relate(containers.of(entity), BASED_ON, containers.of(before))
     for word in graph.words:
         records.add_loose(word)
     records.finish()
