@@ -483,7 +483,8 @@ def test_names_in_the_crate_are_each_ones_own() -> None:
         ("", "not stated", NAMESPACE),
         ("CC-BY-4.0", "CC-BY-4.0", NAMESPACE),
         ("https://spdx.org/licenses/MIT", "https://spdx.org/licenses/MIT", "https://spdx"),
-        ('https://x/" onload="', '"https://x/\\" onload=\\""', NAMESPACE),
+        ('https://x/"onload="', '"https://x/\\"onload=\\""', NAMESPACE),
+        ("https://x/ y", "https://x/ y", NAMESPACE),
         ("javascript:alert(1)", "javascript:alert(1)", NAMESPACE),
     ],
 )

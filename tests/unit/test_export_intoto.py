@@ -117,14 +117,16 @@ def test_somebody_elses_library_reads_it(make: Callable[[], Graph]) -> None:
 def test_the_outputs_of_one_run_are_told_apart() -> None:
     s = Sample()
     a, b = s.run(s.application(), (s.plain("in"),), "a.sif", "b.sif")
-    graph = s.graph(a, b)
-    trail = trail_of(graph)
-    ours = made(build(trail), "x", "", trail.records)
-    found = statement(ours.record, "x")
-    assert found["subject"] == [
-        {"digest": {"sifprov-tree-v1": (a.digest or "").partition(":")[2]}, "name": "a.sif"}
+    # Of the first run both records are at hand, for b has read a since.
+    (later,) = s.run(s.application(), (a,), b)
+    trail = trail_of(s.graph(later))
+    ours = made(build(trail), "x", b.generated_by or "", trail.records)
+    assert len(ours.activity.digests) == 2
+    value = (b.digest or "").partition(":")[2]
+    assert statement(ours.record, "x")["subject"] == [
+        {"digest": {"sifprov-tree-v1": value}, "name": "b.sif"}
     ]
-    assert ours.record.container == a.uuid
+    assert ours.record.container == b.uuid
 
 
 def test_of_a_making_the_source_is_what_it_depends_on(site: Site) -> None:
@@ -408,6 +410,18 @@ def test_a_changed_envelope_is_found(
     report, found = check(site.out, written(tmp_path, value), key[1])
     assert report.verdict == BROKEN
     assert "no signature on it is valid" in "\n".join(f.text for f in found.findings)
+
+
+def test_what_was_signed_as_something_else_is_no_statement(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private, public = make_key(tmp_path, "ed25519")
+    data = json.dumps(told(site.out)).encode()
+    monkeypatch.setattr("sifprov.export.dsse.PAYLOAD_TYPE", "text/plain")
+    value = json.loads(json.dumps(sign(data, str(private)).to_json()))
+    report, found = check(site.out, written(tmp_path, value), public)
+    assert report.verdict == BROKEN
+    assert "has the type text/plain" in found.text
 
 
 @pytest.mark.parametrize(
