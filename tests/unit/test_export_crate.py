@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import fcntl
 import hashlib
 import json
 import os
@@ -20,7 +21,9 @@ from tests.unit.graphmaker import Sample, trail_of
 from tests.unit.graphs import FACTS, NAMES, SAMPLES, chain, small
 from tests.unit.test_prov import foreign
 from tests.unit.test_prov_doc import full
+from tests.unit.verified import make_site
 
+import sifprov
 from sifprov.errors import FileError, MissingError
 from sifprov.export.crate.actions import COMPLETED, FAILED
 from sifprov.export.crate.containers import SIF
@@ -32,6 +35,8 @@ from sifprov.frozen import replace
 from sifprov.model.fact import Fact
 from sifprov.model.graph import FOUND, Entity, Graph
 from sifprov.model.record import NOT_STARTED, SIGNALED, UNKNOWN
+from sifprov.sif import open_image
+from sifprov.survivors import lock_range
 
 SCRIPT = "#!/bin/sh\necho again\n"
 SHELL = "workflow.sh"
@@ -438,6 +443,21 @@ def test_nothing_is_replaced(name: str, tmp_path: Path) -> None:
         write(one_run(), wanted(), str(tmp_path / name))
     assert [p.name for p in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("name", ["crate", "crate.zip"])
+def test_what_a_run_is_using_is_not_copied(name: str, tmp_path: Path) -> None:
+    site = make_site(tmp_path, files=1)
+    site.run()
+    (tmp_path / "to").mkdir()
+    with open_image(str(site.out), write=True) as (file, image):
+        item = image.descriptors[0]
+        fcntl.fcntl(file, 37, lock_range(fcntl.F_WRLCK, item.offset, item.size))
+        with pytest.raises(FileError, match=r"out\.sif: a run is using it"):
+            sifprov.open(site.out).export("ro-crate", tmp_path / "to" / name, with_data=True)
+    assert list((tmp_path / "to").iterdir()) == []
+    sifprov.open(site.out).export("ro-crate", tmp_path / "to" / name, with_data=True)
+    assert [p.name for p in (tmp_path / "to").iterdir()] == [name]
 
 
 @pytest.mark.parametrize("name", ["crate", "crate.zip"])

@@ -40,8 +40,10 @@ from sifprov.exportformats import FORMATS, Wishes, format_named
 from sifprov.frozen import replace
 from sifprov.lineage import build
 from sifprov.model.graph import Graph
+from sifprov.placement import SIDECAR, Place
+from sifprov.sidecar import EXTENSION
 from sifprov.trail import read_trail
-from sifprov.verify import BROKEN, GOOD, INCOMPLETE, Check, Report
+from sifprov.verify import BROKEN, GOOD, INCOMPLETE, Check, Report, Verdict
 
 KINDS = {"ed25519": ("ed25519",), "p256": ("EC", "-pkeyopt", "ec_paramgen_curve:P-256")}
 
@@ -469,6 +471,22 @@ def test_a_statement_of_another_container_is_not_about_what_is_here(tmp_path: Pa
     said = "\n".join(f.text for f in found.findings)
     assert "it speaks of tree-v1:" in said
     assert "no record here has the id" in said
+
+
+def test_records_that_stand_elsewhere(tmp_path: Path) -> None:
+    site = make_site(tmp_path, files=2)
+    place = tmp_path / f"all{EXTENSION}"
+    site.run(place=Place(SIDECAR, str(place)))
+    it = sifprov.open(site.out, metadata=place)
+    out = tmp_path / "statement.json"
+    for path in (site.out, place):
+        sifprov.open(path, metadata=place).export("in-toto", out)
+        assert json.loads(out.read_bytes())["subject"][0]["name"] == "out.sif"
+        checks = {c.name: c for c in it.verify(attestation=out).checks}
+        assert checks["attestation"].verdict is Verdict.GOOD
+    found = sifprov.open(place).verify(attestation=out).checks[-1]
+    assert found.verdict is Verdict.MISSING
+    assert "name the container itself" in found.text
 
 
 def test_the_bytes_of_the_file_are_meant_where_that_is_asked_for(tmp_path: Path) -> None:

@@ -58,7 +58,12 @@ def command(
     search: tuple[str, ...],
     metadata: str | None,
 ) -> int:
-    """Write what made OUT for other programs: a package, or what goes with one.
+    """Write what made OUT for other programs: a package, a statement, or annotations.
+
+    OUT is a container, a folder with a sidecar, a sidecar, or a metadata container. A crate tells
+    the whole trail, as far as it is at hand; a statement and annotations tell of one run or making,
+    by default of the one that left OUT as it stands. 'sifprov verify --attestation' checks a
+    statement. The same trail gives the same bytes.
 
     \b
     Examples:
