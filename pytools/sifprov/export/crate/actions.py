@@ -99,6 +99,8 @@ class Actions:
                         **attributes.start_command(run),
                         **facts.attributes("isolation"),
                         **facts.attributes("log"),
+                        **facts.attributes("telemetry"),
+                        **facts.attributes("workflow"),
                         **facts.mounts(),
                         **around,
                         "binding": self._bindings(activity),
