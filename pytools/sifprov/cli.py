@@ -20,6 +20,7 @@ _VERBS = {
     "diff": ("sifprov.commands.diff", "Tell what is not the same between two runs."),
     "doctor": ("sifprov.commands.doctor", "Say what of your runs will be captured, and how."),
     "exec": ("sifprov.commands.exec", "Run a command in a container, and record the run."),
+    "export": ("sifprov.commands.export", "Write what made a container for other programs."),
     "flush": ("sifprov.commands.flush", "Deliver records that wait in the spool."),
     "log": ("sifprov.commands.log", "Print what the application of a run printed."),
     "plugin": ("sifprov.commands.plugin", "Install, look at and remove the runtime's plugin."),
