@@ -36,8 +36,8 @@ def test_many_files_arrive_through_a_large_journal(job: Job) -> None:
     plain = job.path("plain")
     for folder in "123":
         (plain / "Outputs" / folder).mkdir(parents=True)
-        for file in range(1, 201):
-            (plain / "Outputs" / folder / str(file)).write_bytes(folder.encode() * 60_000)
+        for number in range(1, 201):
+            (plain / "Outputs" / folder / str(number)).write_bytes(folder.encode() * 60_000)
     tree = scan_partition(str(path), partition, Deadline())
     assert tree.digest == scan_folder(str(plain), Deadline()).digest
     (record,) = job.records()
