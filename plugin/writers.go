@@ -24,9 +24,13 @@ func writerOf(path, sys string) string {
 	if err != nil || !info.Mode().IsRegular() {
 		return ""
 	}
-	backings, _ := filepath.Glob(filepath.Join(sys, "loop*", "loop", "backing_file"))
-	for _, name := range backings {
-		text, err := os.ReadFile(name)
+	for _, name := range namesIn(sys) {
+		if !strings.HasPrefix(name, "loop") {
+			continue
+		}
+		device := filepath.Join(sys, name)
+		// One that is free has no such file. To look for it would read the device's whole folder.
+		text, err := os.ReadFile(filepath.Join(device, "loop", "backing_file"))
 		if err != nil {
 			continue
 		}
@@ -34,13 +38,23 @@ func writerOf(path, sys string) string {
 		if err != nil || !os.SameFile(info, there) {
 			continue
 		}
-		device := filepath.Dir(filepath.Dir(name))
 		ro, err := os.ReadFile(filepath.Join(device, "ro"))
 		if err == nil && strings.TrimSpace(string(ro)) == "0" && !runtimeHolds(path) {
-			return filepath.Base(device)
+			return name
 		}
 	}
 	return ""
+}
+
+// namesIn returns what stands in a folder, in no order; nothing where it cannot be read.
+func namesIn(folder string) []string {
+	f, err := os.Open(folder)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	found, _ := f.Readdirnames(-1)
+	return found
 }
 
 // runtimeHolds tells whether a run goes on: then the runtime itself refuses a second one.
