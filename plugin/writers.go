@@ -4,14 +4,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 )
 
 const (
-	sysBlock = "/sys/block"
-	letGo    = 100 * time.Millisecond
+	sysBlock       = "/sys/block"
+	procPartitions = "/proc/partitions"
+	letGo          = 100 * time.Millisecond
 )
 
 // writerOf returns the loop device by which something can still write the container at path,
@@ -19,17 +21,14 @@ const (
 //
 // A second mount of the same file would then lose files, and no runtime notices. It costs a look
 // at each loop device in use; the file is opened only when one is on it.
-func writerOf(path, sys string) string {
+func writerOf(path, sys, partitions string) string {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
 		return ""
 	}
-	for _, name := range namesIn(sys) {
-		if !strings.HasPrefix(name, "loop") {
-			continue
-		}
+	for _, name := range loopsInUse(sys, partitions) {
 		device := filepath.Join(sys, name)
-		// One that is free has no such file. To look for it would read the device's whole folder.
+		// One that is not in use has no such file.
 		text, err := os.ReadFile(filepath.Join(device, "loop", "backing_file"))
 		if err != nil {
 			continue
@@ -46,15 +45,24 @@ func writerOf(path, sys string) string {
 	return ""
 }
 
-// namesIn returns what stands in a folder, in no order; nothing where it cannot be read.
-func namesIn(folder string) []string {
-	f, err := os.Open(folder)
-	if err != nil {
-		return nil
+// loopsInUse returns the loop devices that have a size, and maybe others. A machine may have
+// hundreds that are not in use: asking each takes longer than all else that is done here.
+func loopsInUse(sys, partitions string) []string {
+	names := []string{}
+	// major minor #blocks name, below a line of headings
+	table, _ := os.ReadFile(partitions)
+	for _, line := range strings.Split(string(table), "\n") {
+		if row := strings.Fields(line); len(row) == 4 {
+			names = append(names, row[3])
+		}
 	}
-	defer f.Close()
-	found, _ := f.Readdirnames(-1)
-	return found
+	if len(names) == 0 { // not even the headings: something hides it
+		if f, err := os.Open(sys); err == nil {
+			names, _ = f.Readdirnames(-1)
+			f.Close()
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, "loop") })
 }
 
 // runtimeHolds tells whether a run goes on: then the runtime itself refuses a second one.
@@ -76,11 +84,11 @@ func warnOfWriters(entries []bindEntry, warn func(string)) {
 		if e.RO {
 			continue
 		}
-		device := writerOf(string(e.Source), sysBlock)
+		device := writerOf(string(e.Source), sysBlock, procPartitions)
 		if device != "" {
 			// The kernel takes a moment to let go of what the run just before this one had.
 			time.Sleep(letGo)
-			device = writerOf(string(e.Source), sysBlock)
+			device = writerOf(string(e.Source), sysBlock, procPartitions)
 		}
 		if device != "" {
 			warn(warning(fmt.Sprintf("%s: a process of an earlier run can still write into it (/dev/%s): "+
