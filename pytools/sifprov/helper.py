@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import BinaryIO
 
 from sifprov import capture
 from sifprov.content import Deadline
@@ -30,6 +29,10 @@ from sifprov.model.request import (
 from sifprov.settings import load_or_default
 from sifprov.spool import journaled
 from sifprov.terminal import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 MAX_LINE = 1024 * 1024
 # A run of fewer seconds is over before anything would be gained by keeping its request meanwhile.

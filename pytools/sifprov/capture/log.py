@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import BinaryIO
 from uuid import UUID
 
 from sifprov.errors import FileError, RecordError
@@ -14,6 +13,10 @@ from sifprov.model.log import Log
 from sifprov.placement import CONTAINER, SIDECAR, Place
 from sifprov.room import plan_bundle
 from sifprov.sif import DataType, Image, NewObject, append
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 
 def store(place: Place, container: UUID, data: bytes) -> Fact:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -26,7 +27,7 @@ from sifprov.capture.late import application_as_it_was, as_it_was
 from sifprov.capture.lineage import Source, carried, completed, lineage_of
 from sifprov.capture.run import describe_run, word_problems, words_of
 from sifprov.changes import changed_outside
-from sifprov.content import Deadline, Tree
+from sifprov.content import LARGE, Deadline, Tree
 from sifprov.digestcache import DigestCache
 from sifprov.embedded import Lineage
 from sifprov.errors import FileError
@@ -116,13 +117,14 @@ def begin(
         outside = changed_outside(bound.identity, digest, began, metadata)
         return replace(bound, outside=outside)
 
-    # Side by side, for each may be large.
     jobs: list[Callable[[], Bound | Container | Lineage]] = [
         partial(lineage_of, bounds, metadata, also, deadline),
         partial(application, path, deadline, cache, image),
         *(partial(read, bound) for bound in bounds),
     ]
-    results = run_all(jobs)
+    # Side by side where there is much to read: threads get in each other's way else.
+    size = sum(map(_size, (path, *(b.identity.path for b in bounds if not b.writable))))
+    results = run_all(jobs, threads=None if size >= LARGE else 1)
     (lineage,) = (r for r in results if isinstance(r, Lineage))
     (app,) = (r for r in results if isinstance(r, Container))
     data = [r for r in results if isinstance(r, Bound)]
@@ -208,6 +210,15 @@ def finish(
     told = data if end.outcome != UNKNOWN else ()
     warnings = [text for b in told if (text := warning(b))]
     return Finished(written, data, (*warnings, *word_problems(request)))
+
+
+def _size(path: str) -> int:
+    """How large a file is; a folder, or what is not there, counts as large."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return LARGE
+    return status.st_size if stat.S_ISREG(status.st_mode) else LARGE
 
 
 def _named(container: Container, names: Mapping[str, str] | None) -> Container:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from sifprov.errors import SifprovError
 from sifprov.model.environment import asks_for_log
@@ -14,6 +13,7 @@ from sifprov.wrapper.recorder import Recorder, Run, begun, end_line, keep, warn
 from sifprov.wrapper.short import Short, expand, remove, trim_made
 from sifprov.wrapper.supervise import Ended, Process, become, end_as, unless_untouched
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sifprov.model.annotation import Annotation
     from sifprov.wrapper.tee import Tee

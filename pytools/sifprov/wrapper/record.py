@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import BinaryIO
 
 from sifprov import helper, spool
 from sifprov.capture.facts.isolation import of_command_line, with_names
@@ -20,6 +19,10 @@ from sifprov.settings import load_or_default
 from sifprov.version import VERSION
 from sifprov.wrapper.line import ImageBind
 from sifprov.wrapper.recorder import TIMEOUT, Run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 
 def record(run: Run, orders: BinaryIO) -> int:

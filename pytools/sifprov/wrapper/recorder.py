@@ -16,13 +16,14 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
 
+from sifprov.frozen import NamedTuple
 from sifprov.wrapper.group import pipe
 from sifprov.wrapper.line import Prepared, working_folder
 from sifprov.wrapper.starts import Verdict
 from sifprov.wrapper.supervise import WATCHED, Ended, stop
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sifprov.model.annotation import Annotation
 
@@ -183,6 +184,9 @@ def _be_recorder(run: Run, orders: int, message: int, watched: tuple[int, ...]) 
 
         # A process of one run: what it makes lives to its end, and looking for garbage takes time.
         gc.disable()
+        from sifprov.startup import quick_uuid
+
+        quick_uuid()
         from sifprov.wrapper.record import record
 
         if len(watched) == 2:

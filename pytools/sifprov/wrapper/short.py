@@ -6,9 +6,9 @@ content when the run has ended; when nothing ran, it goes away again.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from sifprov.errors import MissingError, SifprovError
+from sifprov.frozen import NamedTuple
 from sifprov.runtime.argv import image_bind, parse
 from sifprov.wrapper.line import Typed
 from sifprov.wrapper.quick import EXT3, look
