@@ -14,6 +14,7 @@ from sifprov.frozen import dataclass
 from sifprov.layouts import Layout, find_layout
 from sifprov.model.canonical import Json, dumps, loads, text_to_json
 from sifprov.model.reader import Reader
+from sifprov.plainfile import read_plain
 from sifprov.sizes import parse_size
 from sifprov.workflow.document import DEFAULT_FREE, DEFAULT_MOUNT, Output, Step, Workflow
 from sifprov.workflow.graph import Shape, composition, shape
@@ -166,13 +167,12 @@ def ascii_line(value: Json) -> str:
 def data_of_file(path: str) -> Json:
     """Returns the data that stand in a Snakefile of ours. Raises FileError, RecordError."""
     start = b"# {"
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise FileError(f"{path}: {error.strerror}") from error
-    lines = [line for line in data.splitlines() if line.startswith(start)]
-    if len(lines) != 1 or len(data) > MAX_FILE:
+    lines = [
+        line
+        for line in read_plain(path, MAX_FILE, "Snakefile").splitlines()
+        if line.startswith(start)
+    ]
+    if len(lines) != 1:
         raise FileError(f"{path}: not a Snakefile that sifprov has written")
     return loads(lines[0][2:])
 
