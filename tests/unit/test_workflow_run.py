@@ -18,6 +18,7 @@ from tests.unit.verified import make_app
 from tests.unit.workflows import Site, diamond, document, make_raw, make_site, step
 
 import sifprov.__main__
+from sifprov.api import check_workflow, run_workflow
 from sifprov.create import create_data
 
 
@@ -295,6 +296,18 @@ def test_no_word_of_a_workflow_is_read_as_anything_else(tmp_path: Path) -> None:
     assert site.part("left.sif")["name"] == "{w} $(touch hit) '\" ä"
     assert not list(tmp_path.rglob("hit"))
     assert site.run().stdout.endswith("all 2 steps are up to date\n")
+
+
+def test_a_workflow_runs_from_python(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = site.write(document(step("prep", ("raw",))))
+    for name, value in site.env.items():
+        monkeypatch.setenv(name, value)
+    assert [due.why for due in check_workflow(path)] == ["no prep yet"]
+    executed = run_workflow(path, jobs=1)
+    assert executed.record
+    assert executed.record.state == "complete"
+    assert not any(due.runs for due in check_workflow(path))
+    assert run_workflow(path).record is None
 
 
 def test_no_module_beside_a_workflow_is_imported(tmp_path: Path) -> None:
