@@ -30,6 +30,7 @@ _VERBS = {
     "shell-init": ("sifprov.commands.shell_init", "Print functions that record plain runs."),
     "sign": ("sifprov.commands.sign", "Sign the records of a container."),
     "trail": ("sifprov.commands.trail", "Show what made a container."),
+    "workflow": ("sifprov.commands.workflow", "Run several steps as one workflow."),
     "verify": ("sifprov.commands.verify", "Check a container against all that its records say."),
 }
 

@@ -115,6 +115,18 @@ def _wanted_crate(trail: Trail, wishes: Wishes) -> Wanted:
     return Wanted(wishes.license, wishes.with_data, script_text(trail))
 
 
+def _snakefile(trail: Trail, wishes: Wishes) -> str:
+    from sifprov.workflow.exported import snakefile_of
+
+    return snakefile_of(build(trail))
+
+
+def _snakemake_files(trail: Trail, wishes: Wishes, path: str) -> None:
+    from sifprov.workflow.exported import write
+
+    write(build(trail), path)
+
+
 @contextmanager
 def _library(what: str, extra: str) -> Iterator[None]:
     """Says how to get what a format needs and is not there."""
@@ -135,6 +147,7 @@ FORMATS: Mapping[str, Format] = {
     "in-toto": Format(_in_toto, takes=frozenset({"record", "key", "passphrase", "file_digest"})),
     "oci": Format(_oci, takes=frozenset({"record", "license"})),
     "ro-crate": Format(_crate, _crate_files, frozenset({"license", "with_data"})),
+    "snakemake": Format(_snakefile, _snakemake_files),
 }
 
 

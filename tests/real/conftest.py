@@ -42,7 +42,7 @@ ONE_USER = (
     "test_outside.py", "test_placement.py", "test_prototype.py", "test_prov.py", "test_rerun.py",
     "test_rerun_verdict.py", "test_sign.py",
     "test_trail_way.py", "test_verify.py", "test_wrapper.py", "test_wrapper_short.py",
-    "test_wrapper_signals.py",
+    "test_wrapper_signals.py", "test_workflow.py",
 )  # fmt: skip
 # What is about rights, on either runtime.
 WANTS_ROOT = ("test_doctor.py", "test_plugin_admin.py")
@@ -51,7 +51,7 @@ ON_APPTAINER = ("test_apptainer.py", "test_sif_agreement.py")
 APART = (
     "test_digest_cache.py", "test_doctor.py", "test_plugin_admin.py", "test_plugin_states.py",
     "test_same_record.py", "test_slurm.py", "test_spool.py", "test_survivors.py",
-    "test_wrapper.py", "test_wrapper_short.py", "test_wrapper_signals.py",
+    "test_wrapper.py", "test_wrapper_short.py", "test_wrapper_signals.py", "test_workflow.py",
 )  # fmt: skip
 
 

@@ -158,6 +158,7 @@ def finish(
     `written` says so. Raises FileError for an output that is gone and was never read.
     """
     request, app = started.request, started.application
+    names = request.names(end) if request.names else names
     began = to_ns(request.started)
     if end.refused:
         return Finished((), started.data)

@@ -101,6 +101,7 @@ def execution(record: Record | None, run: Run, facts: Facts) -> Attributes:
         **facts.attributes("batch"),
         "elapsed_us": elapsed_us(run, facts),
         **facts.attributes("resources"),
+        **facts.attributes("workflow"),
         **facts.attributes("application", *IMAGE_FIELDS),
         "command_started": _flag(facts.value("started")),
         **dict(facts.rest()),

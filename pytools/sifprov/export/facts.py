@@ -61,7 +61,7 @@ class Facts:
             if name == "binds":
                 known = isinstance(fact.value, list)
             if fact.value is not None and not (
-                known and name in (*ELSEWHERE, "batch", "resources")
+                known and name in (*ELSEWHERE, "batch", "resources", "workflow")
             ):
                 yield f"fact_{name}", json_text(fact.value)
 

@@ -24,6 +24,7 @@ from sifprov.export.vocabulary import by_digest, by_value, named, text
 from sifprov.model.foreign import Foreign
 from sifprov.model.graph import APPLICATION, Activity, Graph, Usage
 from sifprov.model.record import Origin, Record, Run
+from sifprov.model.workflowpart import WorkflowPart
 from sifprov.terminal import command
 
 # Up to so many derivations for each container of a run; with more, through a collection.
@@ -45,6 +46,8 @@ class Runs:
         self.users: dict[str, None] = {}
         self.jobs: dict[str, None] = {}
         self.elapsed_us: int | None = None
+        # The runs of each workflow that a run says it was part of: name and start command.
+        self.parts: dict[tuple[str, str | None], list[tuple[str, Run, str]]] = {}
 
     def add(self, activity: Activity) -> str:
         """States an activity; returns its name."""
@@ -116,6 +119,8 @@ class Runs:
             self.elapsed_us = (self.elapsed_us or 0) + elapsed
         plan = add_command(s, run)
         self.commands[plan] = None
+        if part := WorkflowPart.from_json(facts.value("workflow")):
+            self.parts.setdefault((part.name, part.id), []).append((name, run, plan))
         user = add_agents(s, name, key, run, facts, plan)
         if user:
             self.users[user] = None

@@ -24,6 +24,7 @@ OPTIONS: dict[str, bool] = {
     "in": True,
     "out": True,
     "size": True,
+    "atomic": False,
     "verbose": False,
     "note": True,
     "tag": True,

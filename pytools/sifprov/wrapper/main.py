@@ -80,7 +80,7 @@ def run(action: str, args: Sequence[str]) -> None:
             raise SifprovError(f"{typed.argv[0]}: {error.strerror or error}") from error
         raise
     run = begun(prepared, words, metadata, short.folders)
-    run = run._replace(log=tee.log if tee else None, digest=digest)
+    run = run._replace(log=tee.log if tee else None, digest=digest, late=short.late)
     ended = _follow(process, run, short, tee)
     end_as(ended.status)
 
@@ -114,6 +114,11 @@ def _follow(process: Process, run: Run, short: Short, tee: Tee | None) -> Ended:
     elif short.made and recorded and not ended.started.alone:
         for problem in trim_made(short.made):
             warn(problem)
+    if short.late and recorded and ended.started.started is not False:
+        from sifprov.wrapper.atomic import publish  # few runs ask for it
+
+        for told in publish(short.late, well=ended.status == 0):
+            warn(told)
     return ended
 
 

@@ -26,6 +26,7 @@ from sifprov.wrapper.supervise import WATCHED, Ended, stop
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sifprov.model.annotation import Annotation
+    from sifprov.wrapper.atomic import Late
 
 # Seconds: for reading the content after the end, and what is granted beyond that.
 TIMEOUT = 300
@@ -48,6 +49,7 @@ class Run(NamedTuple):
     `metadata` is what takes the records, None where the settings say so, and `folders` are plain
     folders that count as outputs, each with the place where it is bound. `log` is the file that
     will hold the application's output. `digest` is the setting of this name, where it was typed.
+    `late` are results that get their names when the run has ended.
     """
 
     prepared: Prepared
@@ -58,6 +60,7 @@ class Run(NamedTuple):
     folders: tuple[tuple[str, str], ...] = ()
     log: int | None = None
     digest: str | None = None
+    late: tuple[Late, ...] = ()
 
     @property
     def instance(self) -> bool:
