@@ -83,6 +83,7 @@ var handedIn = []string{"SINGULARITYENV_*", "APPTAINERENV_*"}
 // the run, the batch job, and options of the runtime that the engine configuration does not show.
 var forHelper = []string{
 	"SIFPROV_NOTE", "SIFPROV_TAGS", "SIFPROV_METRICS", "SIFPROV_LOG", "SIFPROV_DIGEST", "SIFPROV_CACHE",
+	"SIFPROV_TELEMETRY",
 	"SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_STEP_ID", "SLURM_PROCID", "SLURM_CLUSTER_NAME",
 	"SLURM_JOB_NAME", "SLURM_JOB_PARTITION", "SLURMD_NODENAME",
 	"PBS_JOBID", "PBS_ARRAY_INDEX", "PBS_ARRAYID",

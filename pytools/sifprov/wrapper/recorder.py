@@ -35,7 +35,6 @@ _MAX_MESSAGE = 4096
 # The recorder's own number of the file with the output.
 LOG_FILE = 3
 _BLOCK = 512  # what getrusage counts in
-_RUNNING = b'{"event":"running"}\n'
 # Ending on these signals is not ours to delay.
 _IMPATIENT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _IGNORED = (*_IMPATIENT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
@@ -46,7 +45,8 @@ class Run(NamedTuple):
 
     `metadata` is what takes the records, None where the settings say so, and `folders` are plain
     folders that count as outputs, each with the place where it is bound. `log` is the file that
-    will hold the application's output. `digest` is the setting of this name, where it was typed.
+    will hold the application's output. `digest` and `telemetry` are the settings of these names,
+    where they were typed.
     """
 
     prepared: Prepared
@@ -57,6 +57,7 @@ class Run(NamedTuple):
     folders: tuple[tuple[str, str], ...] = ()
     log: int | None = None
     digest: str | None = None
+    telemetry: str | None = None
 
     @property
     def instance(self) -> bool:
@@ -90,7 +91,7 @@ class Recorder:
             os.close(descriptor)
         os.close(orders)
         os.close(message)
-        self._tell(_RUNNING)
+        self._tell(b'{"event":"running","pid":%d}\n' % runtime)
 
     def finish(self, ended: Ended) -> bool:
         """Tells it of the end and waits until the record is written, for a limited time. Returns
