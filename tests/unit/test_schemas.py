@@ -54,6 +54,7 @@ NAMES = {
     "record", "capture-request", "plugin-config", "trail", "trail-file", "rerun", "spool",
     "plugin-status", "layout", "log", "bundle", "compare", "data-files", "data-info", "data-ls",
     "diff", "doctor", "files", "flush", "lineage", "replay-plan", "site-log", "verify",
+    "measured", "telemetry",
 }  # fmt: skip
 
 
@@ -69,6 +70,7 @@ OPTIONAL = {
     "marks",
     "metadata",
     "mounts",
+    "pid",
     "site_log",
     "variables",
     "verdict",
