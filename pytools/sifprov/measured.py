@@ -33,8 +33,11 @@ def read_measured(
     )  # fmt: skip
     data = load_object(place, digest, is_telemetry)
     if data is None:
-        raise RecordError("run.facts.telemetry", f"the telemetry {digest} is not in {place}")
-    return about, Telemetry.from_bytes(data)
+        raise FileError(f"{place}: the telemetry {digest} that a record names is not there")
+    try:
+        return about, Telemetry.from_bytes(data)
+    except RecordError as error:
+        raise FileError(f"{place}: the telemetry {digest}: {error}") from error
 
 
 def measured_in(trail: Trail) -> dict[str, Telemetry]:

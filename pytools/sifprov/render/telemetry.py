@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from sifprov.model.canonical import Json
-from sifprov.model.record import Record
+from sifprov.model.graph import Graph
+from sifprov.model.record import Record, Run
 from sifprov.model.telemetry import HOST, TIME, Telemetry, thinned
 from sifprov.terminal import printable, size
 
 SCHEMA = "sifprov.measured/1"
-# Points of one line in the page: more cannot be told apart.
-MOST_POINTS = 150
+# Points of one line in the page: more cannot be told apart. The more runs there are, the fewer.
+_MOST_POINTS, _FEWEST_POINTS, _ALL_POINTS, _MOST_RUNS = 150, 20, 20_000, 1000
 _MINUTE = 60
 
 
@@ -56,10 +57,29 @@ def charts(found: Telemetry) -> Iterator[Chart]:
             yield Chart(title + more, "B/s", lines)
 
 
-def for_page(found: Telemetry) -> object:
-    """Returns the charts as the page gets them: times in seconds, and for each chart its title, its
-    unit and its lines, with a few significant digits."""
-    few = thinned(found, MOST_POINTS)
+def drawn_usage(graph: Graph, measured: Mapping[str, Telemetry]) -> dict[str, object]:
+    """Returns what the page draws of each run that was measured, by its key; of very many, the
+    newest. `measured` is by the digest that the records name."""
+    named = {
+        key: digest
+        for key, activity in reversed(list(graph.activities.items()))
+        if activity.run and (digest := _digest(activity.run)) in measured
+    }
+    keys = list(named)[:_MOST_RUNS]
+    most = min(max(_ALL_POINTS // max(len(keys), 1), _FEWEST_POINTS), _MOST_POINTS)
+    return {key: for_page(measured[named[key]], most) for key in keys}
+
+
+def _digest(run: Run) -> str:
+    value = next((f.value for f in run.facts if f.name == "telemetry"), None)
+    found = value.get("digest") if isinstance(value, Mapping) else None
+    return found if isinstance(found, str) else ""
+
+
+def for_page(found: Telemetry, most: int = _MOST_POINTS) -> object:
+    """Returns the charts as the page gets them, with `most` points: times in seconds, and for each
+    chart its title, its unit and its lines, with a few significant digits."""
+    few = thinned(found, most)
     times = few.column(TIME) or ()
     return {
         "times": [round(t / 1e6, 3) for t in times],
