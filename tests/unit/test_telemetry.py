@@ -336,7 +336,7 @@ def test_the_page_gets_what_it_draws_and_nothing_where_there_is_nothing(tmp_path
     trail = read_trail(str(path))
     found = measured_in(trail)
     assert list(found.values()) == [SAMPLES]
-    assert '"used":{"times":[0.05,1.0,2.0,3.0]' in render(build(trail), None, found)
+    assert '"used":{"samples":4,"times":[0.05,1.0,2.0,3.0]' in render(build(trail), None, found)
     assert '"used":' not in render(build(trail))
     titles = [(c.title, c.unit, [line.name for line in c.lines]) for c in charts(SAMPLES)]
     assert titles == [
@@ -344,7 +344,9 @@ def test_the_page_gets_what_it_draws_and_nothing_where_there_is_nothing(tmp_path
         ("Processes", "", ["processes"]), ("Disk", "B/s", ["read", "written"]),
     ]  # fmt: skip
     only_time = replace(SAMPLES, columns=SAMPLES.columns[:1])
-    assert for_page(only_time) == {"times": [0.05, 1.0, 2.0, 3.0], "charts": []}
+    assert for_page(only_time) == {
+        "samples": 4, "times": [0.05, 1.0, 2.0, 3.0], "charts": [],
+    }  # fmt: skip
     page: Any = for_page(SAMPLES, 2)
     assert page["times"] == [1.0, 3.0]
     assert page["charts"][1] == ["Memory", "B", [["memory", [40960.0, 8192.0]]]]

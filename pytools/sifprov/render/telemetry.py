@@ -77,11 +77,13 @@ def _digest(run: Run) -> str:
 
 
 def for_page(found: Telemetry, most: int = _MOST_POINTS) -> object:
-    """Returns the charts as the page gets them, with `most` points: times in seconds, and for each
-    chart its title, its unit and its lines, with a few significant digits."""
+    """Returns the charts as the page gets them, with `most` points: how many samples there are,
+    the times in seconds, and for each chart its title, its unit and its lines, with a few
+    significant digits."""
     few = thinned(found, most)
     times = few.column(TIME) or ()
     return {
+        "samples": found.samples,
         "times": [round(t / 1e6, 3) for t in times],
         "charts": [
             [title, unit, [[name, [float(f"{v:.4g}") for v in values]] for name, values in lines]]

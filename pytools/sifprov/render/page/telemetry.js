@@ -3,7 +3,8 @@
 
 const CHART = { width: 360, height: 46, left: 62, right: 4, top: 4, bottom: 4 };
 
-// `used` has the times of the samples in seconds, and charts [title, unit, [[name, values], …]].
+// `used` has the times of the points (each of one or more samples) in seconds, and charts
+// [title, unit, [[name, values], …]].
 function usage(used) {
   const end = used.times.at(-1) || 1;
   const x = time => CHART.left + (time / end) * (CHART.width - CHART.left - CHART.right);
@@ -43,7 +44,7 @@ function usage(used) {
   return element("section", {}, element("h3", { textContent: "Over time" }), figure);
 }
 
-const whole = used => `${used.times.length} samples in ${seconds(used.times.at(-1))}`;
+const whole = used => `${used.samples} samples in ${seconds(used.times.at(-1))}`;
 
 function chart(title, unit, lines, times, x) {
   const top = Math.max(...lines.flatMap(([, values]) => values));
@@ -51,8 +52,9 @@ function chart(title, unit, lines, times, x) {
   if (lines.length > 1) {
     lines.forEach(([name], n) => head.append(element("i", { className: `line-${n}`, textContent: name })));
   }
+  const called = name => (lines.length > 1 && !title.startsWith("Read") ? `${title} ${name}` : name);
   const words = i => (i === null || !top ? "" : lines.map(([name, values]) =>
-    `${lines.length > 1 ? `${title.toLowerCase()} ${name}` : name} ${value(values[i], unit)}`).join(", "));
+    `${called(name).toLowerCase()} ${value(values[i], unit)}`).join(", "));
   const canvas = make("svg", { viewBox: `0 0 ${CHART.width} ${top ? CHART.height : 4}`,
     "aria-hidden": true });
   const node = element("div", { className: "chart" }, head, canvas);
@@ -68,9 +70,10 @@ function chart(title, unit, lines, times, x) {
   canvas.append(make("path", { class: "grid", d: grid }),
     axis(top, CHART.top + 6), axis(0, low + 2));
   lines.forEach(([, values], n) => {
-    const steps = values.map((amount, i) => `V${y(amount).toFixed(1)}H${x(times[i]).toFixed(1)}`).join("");
+    const steps = values.map((v, i) => `V${y(v).toFixed(1)}H${x(times[i]).toFixed(1)}`).join("");
+    const from = `M${x(0)} ${y(values[0]).toFixed(1)}`;
     if (!n) canvas.append(make("path", { class: "area", d: `M${x(0)} ${low}${steps}V${low}Z` }));
-    canvas.append(make("path", { class: `line line-${n}`, d: `M${x(0)} ${y(values[0]).toFixed(1)}${steps}` }));
+    canvas.append(make("path", { class: `line line-${n}`, d: from + steps }));
   });
   const cursor = make("path", { class: "cursor" });
   canvas.append(cursor);
@@ -95,7 +98,7 @@ function seconds(time) {
 }
 
 function value(amount, unit) {
-  if (unit === "cores") return `${amount.toFixed(2)}`;
+  if (unit === "cores") return `${amount.toFixed(2)} ${unit}`;
   if (!unit) return String(amount);
   let n = 0;
   for (; amount >= 1024 && n < 4; n++) amount /= 1024;
