@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from sifprov import capture
@@ -139,7 +139,8 @@ def _record(
         if is_running(line):
             lines.append(line)
             if touches and settings.telemetry and (process := running_process(line)):
-                samplers.append(measure(process, settings.telemetry, to_ns(request.started)))
+                with suppress(OSError, RuntimeError):  # no thread or descriptor is left
+                    samplers.append(measure(process, settings.telemetry, to_ns(request.started)))
             line = source.readline(MAX_LINE)
         deadline.start(request.timeout)
         for sampler in samplers:

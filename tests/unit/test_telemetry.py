@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.schemas import problems
 from tests.unit.sifs import OUT, add, make_sif, run, run_record
@@ -51,6 +51,7 @@ def telemetries(draw: st.DrawFn, most: int = 30) -> Telemetry:
     return Telemetry(draw(st.integers(1, 10**10)), draw(st.text()), network, tuple(columns))
 
 
+@settings(deadline=None)  # the schemas are read once
 @given(telemetries())
 def test_what_is_stored_comes_back_and_is_valid(found: Telemetry) -> None:
     data = found.to_bytes()

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from sifprov.errors import RecordError
+from sifprov.model.request import running_process
 from sifprov.telemetry.group import own_group, read_group
 from sifprov.telemetry.network import Network
 from sifprov.telemetry.sampler import Sampler
@@ -408,6 +410,25 @@ def test_a_sampler_whose_container_never_comes_says_so() -> None:
     gone = Sampler(lambda: 2**22 - 1, os.getpid(), 1_000_000, time.time_ns())
     gone.stop()
     assert gone.result()[0] is None
+
+
+def test_off_nothing_of_it_is_imported() -> None:
+    script = (
+        "import sys; import sifprov.helper, sifprov.capture.session, sifprov.wrapper.record;"
+        " print([m for m in sys.modules if 'telemetry' in m or m == 'select'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "['select']\n"
+
+
+def test_the_line_that_tells_of_the_process() -> None:
+    assert running_process(b'{"event":"running","pid":4711}\n') == 4711
+    assert running_process(b'{"event": "running"}\n') == 0
+    for pid in (b"0", b"-1", b"true", b'"7"', b"1e3", b"99999999999"):
+        with pytest.raises(RecordError):
+            running_process(b'{"event":"running","pid":%s}' % pid)
 
 
 def test_a_sampler_that_fails_costs_no_record() -> None:
