@@ -290,6 +290,7 @@ def test_beside_the_first_version_it_is_found_too(tmp_path: Path) -> None:
 )
 def test_a_group_that_is_shared_is_not_asked(tmp_path: Path, theirs: str, ours: str) -> None:
     group(tmp_path / "root" / "box")
+    group(tmp_path / "box")
     assert grouped(tmp_path, theirs, ours) is None
 
 
@@ -306,8 +307,8 @@ def test_what_a_group_does_not_count_is_left_out(tmp_path: Path) -> None:
 
 DEV = """Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets
-    lo: 999 1 0 0 0 0 0 0 999 1 0 0 0 0 0 0
-  eth0: {} 1 0 0 0 0 0 0 {} 1 0 0 0 0 0 0
+    lo: {0} 1 0 0 0 0 0 0 999 1 0 0 0 0 0 0
+  eth0: {0} 1 0 0 0 0 0 0 {1} 1 0 0 0 0 0 0
 eth1:5 1 0 0 0 0 0 0 6 1 0 0 0 0 0 0
 """
 

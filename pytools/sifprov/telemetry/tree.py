@@ -129,8 +129,8 @@ class Tree:
             owed[who] = (_sum(ticks, seen.own, seen.left), _sum(io, seen.io or (0, 0, 0, 0)))
         for name, seen in now.items():
             old = before.get(name)
-            if seen == old and name not in owed and name not in self._owed:
-                continue
+            if seen == old:
+                continue  # most are idle; what one is owed waits for the next look
             self._ticks = _sum(self._ticks, _grown(seen.own, old.own if old else (0, 0)))
             self._inherit(name, seen, old, owed)
         if heir and self._heir and self._began and self._first not in now:
