@@ -11,11 +11,8 @@ from tests.real.job import COPY, Job
 from tests.real.wrapjob import WrapJob
 
 MEBIBYTE = 1 << 20
-# One core for two seconds, with a text of 32 MiB at hand; then what `time` has to say of it.
-BURN = (
-    'BEGIN { x = "0123456789abcdef"; for (i = 0; i < 21; i++) x = x x; end = systime() + 2;'
-    " while (systime() < end) n += length(n) }"
-)
+# One core for a second or two, with a text of 32 MiB at hand; then what `time` has to say of it.
+BURN = 'BEGIN { x = "0123456789abcdef"; for (i = 0; i < 21; i++) x = x x; while (n < 8000000) n++ }'
 WORK = f"{COPY}; time -p awk '{BURN}' 2> /Outputs/used; head -c 3000000 /dev/zero > /Outputs/zero"
 
 
@@ -33,15 +30,15 @@ def the_numbers_are_the_applications(job: Job, **how: Any) -> None:
     # real 2.00\nuser 1.90\nsys 0.05\n
     words = job.cli("data", "cat", "output.sif", "/Outputs/used").expect().stdout.split()
     used = round((float(words[3]) + float(words[5])) * 1e6)
-    assert used > 500_000, "the machine has no time for us"
+    assert used > 400_000, "that was no work for this machine"
     counted = columns["user_us"][-1] + columns["system_us"][-1]
     # The shell beside it, and ticks of 10 ms.
     assert used - 60_000 <= counted <= used * 1.05 + 150_000
     assert max(columns["memory_bytes"]) >= 32 * MEBIBYTE
     assert fact["value"]["peak_memory_bytes"] == max(columns["memory_bytes"])
     assert fact["value"]["samples"] == len(columns["time_us"]) >= 6
-    assert columns["time_us"][-1] >= 1_000_000
-    assert 30 <= fact["value"]["peak_cpu_percent"] <= 130
+    assert columns["time_us"][-1] >= used / 1.1
+    assert 5 <= fact["value"]["peak_cpu_percent"] <= 130
     # Few of these are the helper's: it costs next to nothing.
     assert 0 < fact["value"]["cost_us"] < 100_000
     assert fact["value"]["network"] == "host"
