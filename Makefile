@@ -162,6 +162,11 @@ bench-space: setup ## what a container costs in bytes, and making it in time
 	$(call step,space benchmark)
 	@$(BIN)/python -m tests.bench.bench_space
 
+.PHONY: bench-telemetry
+bench-telemetry: app ## what measuring a run costs beside it, with 1, 50 and 500 processes
+	$(call step,telemetry benchmark)
+	@$(BIN)/python -m tests.bench.bench_telemetry $(BENCH)
+
 .PHONY: bench-thesis
 bench-thesis: scenario-apps ## the numbers of the thesis behind this program, measured again: BENCH='--only time --runs 30'
 	$(call step,numbers of the thesis)

@@ -53,9 +53,9 @@ FORMATS = (FOLDER.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8"
 NAMES = {
     "record", "capture-request", "plugin-config", "trail", "trail-file", "rerun", "spool",
     "plugin-status", "layout", "log", "bundle", "compare", "data-files", "data-info", "data-ls",
-    "diff", "doctor", "files", "flush", "lineage", "replay-options", "replay-plan", "site-log",
-    "verify", "workflow", "workflow-check", "workflow-plan", "workflow-run", "workflow-show",
-    "workflow-step", "workflow-work",
+    "diff", "doctor", "files", "flush", "lineage", "measured", "replay-options", "replay-plan",
+    "site-log", "telemetry", "verify", "workflow", "workflow-check", "workflow-plan",
+    "workflow-run", "workflow-show", "workflow-step", "workflow-work",
 }  # fmt: skip
 
 
@@ -71,6 +71,7 @@ OPTIONAL = {
     "marks",
     "metadata",
     "mounts",
+    "pid",
     "site_log",
     "variables",
     "verdict",

@@ -103,6 +103,28 @@ def test_what_cannot_be_is_an_error_that_names_its_place(home: Home, text: str, 
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", 0), ("no", 0), ("0", 0), ("false", 0), ("yes", 1_000_000), ("True", 1_000_000),
+        ("1", 1_000_000), ("0.5", 500_000), ("100ms", 100_000), ("2.5s", 2_500_000),
+        (" 1M ", 60_000_000), ("1h", 3600_000_000),
+    ],
+)  # fmt: skip
+def test_how_often_to_measure(home: Home, text: str, found: int) -> None:
+    assert home.load(SIFPROV_TELEMETRY=text).telemetry == found
+    home.write(f"[capture]\ntelemetry = {text}\n")
+    assert home.load().telemetry == found
+
+
+@pytest.mark.parametrize(
+    "text", ["99ms", "1.1h", "-1", "inf", "nan", "1e999", "5x", "s", "ms", "1 s s", "\u0661s", "1d"]
+)
+def test_what_is_no_time_to_measure_by(home: Home, text: str) -> None:
+    with pytest.raises(FileError, match=r"\$SIFPROV_TELEMETRY: .* a time from 100ms to 1h"):
+        home.load(SIFPROV_TELEMETRY=text)
+
+
 def test_a_variable_that_cannot_be_is_named(home: Home) -> None:
     with pytest.raises(FileError, match=r"\$SIFPROV_CACHE: 'maybe' is neither yes nor no"):
         home.load(SIFPROV_CACHE="maybe")

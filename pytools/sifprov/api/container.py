@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sifprov.info import Info
     from sifprov.model.log import Log
     from sifprov.model.record import Record
+    from sifprov.model.telemetry import Telemetry
     from sifprov.replay.job import Replayed
     from sifprov.rundiff import Diff
     from sifprov.seal import Sealed
@@ -111,6 +112,14 @@ class Container:
         from sifprov.applog import read_log
 
         return read_log(self.path, record, self.metadata)[1]
+
+    def telemetry(self, record: str | None = None) -> Telemetry:
+        """Returns what a run used over time, where `--telemetry` measured it. `record` is the
+        beginning of the record's id, by default the newest run that was measured. Raises
+        NoRecordError."""
+        from sifprov.measured import read_measured
+
+        return read_measured(self.path, record, self.metadata)[1]
 
     # What made it.
 

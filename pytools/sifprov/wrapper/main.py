@@ -71,7 +71,7 @@ def run(action: str, args: Sequence[str]) -> None:
         _warn_of_writers(prepared)
         words = _words(typed.ours)
         metadata = _metadata(typed.ours)
-        digest = _digest(typed.ours)
+        digest, telemetry = _digest(typed.ours), _telemetry(typed.ours)
         tee = _tee(typed.ours, environ)
         process = Process(prepared.argv, prepared.environ, tee)
     except BaseException as error:
@@ -80,7 +80,8 @@ def run(action: str, args: Sequence[str]) -> None:
             raise SifprovError(f"{typed.argv[0]}: {error.strerror or error}") from error
         raise
     run = begun(prepared, words, metadata, short.folders)
-    run = run._replace(log=tee.log if tee else None, digest=digest, late=short.late)
+    log = tee.log if tee else None
+    run = run._replace(log=log, digest=digest, telemetry=telemetry, late=short.late)
     ended = _follow(process, run, short, tee)
     end_as(ended.status)
 
@@ -164,6 +165,19 @@ def _digest(ours: Ours) -> str | None:
         except ValueError as error:
             raise SifprovError(f"--digest {word}: {error}") from None
     return word
+
+
+def _telemetry(ours: Ours) -> str | None:
+    """How often what the run uses is to be measured. Raises SifprovError for what is no time."""
+    word = ours.last("telemetry")
+    if word:
+        from sifprov.settings import interval_us  # few runs say it
+
+        try:
+            interval_us(word)
+        except ValueError as error:
+            raise SifprovError(f"--telemetry={word}: {error}") from None
+    return "yes" if word == "" else word
 
 
 def _metadata(ours: Ours) -> str | None:

@@ -37,7 +37,6 @@ _MAX_MESSAGE = 4096
 # The recorder's own number of the file with the output.
 LOG_FILE = 3
 _BLOCK = 512  # what getrusage counts in
-_RUNNING = b'{"event":"running"}\n'
 # Ending on these signals is not ours to delay.
 _IMPATIENT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _IGNORED = (*_IMPATIENT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
@@ -48,8 +47,8 @@ class Run(NamedTuple):
 
     `metadata` is what takes the records, None where the settings say so, and `folders` are plain
     folders that count as outputs, each with the place where it is bound. `log` is the file that
-    will hold the application's output. `digest` is the setting of this name, where it was typed.
-    `late` are results that get their names when the run has ended.
+    will hold the application's output. `digest` and `telemetry` are the settings of these names,
+    where they were typed. `late` are results that get their names when the run has ended.
     """
 
     prepared: Prepared
@@ -61,6 +60,7 @@ class Run(NamedTuple):
     log: int | None = None
     digest: str | None = None
     late: tuple[Late, ...] = ()
+    telemetry: str | None = None
 
     @property
     def instance(self) -> bool:
@@ -94,7 +94,7 @@ class Recorder:
             os.close(descriptor)
         os.close(orders)
         os.close(message)
-        self._tell(_RUNNING)
+        self._tell(b'{"event":"running","pid":%d}\n' % runtime)
 
     def finish(self, ended: Ended) -> bool:
         """Tells it of the end and waits until the record is written, for a limited time. Returns

@@ -264,6 +264,25 @@ def _command_below(runtime: int) -> int:
     return 0
 
 
+def first_below(runtime: int) -> int:
+    """Returns the first process of the container: the one that the runtime itself started, and that
+    is the command or above it; 0 where there is none yet."""
+    pid = _command_below(runtime)
+    for _ in range(_MAX_PROCESSES):
+        parent = _parent_of(pid) if pid else runtime
+        if parent == runtime:
+            return pid
+        pid = parent
+    return 0
+
+
+def _parent_of(pid: int) -> int:
+    """The parent of a process; 0 when it is gone."""
+    with suppress(OSError, ValueError, LookupError), open(f"/proc/{pid}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[1])
+    return 0
+
+
 def _children(pid: int) -> list[int]:
     found: list[int] = []
     with suppress(OSError):

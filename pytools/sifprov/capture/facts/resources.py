@@ -40,6 +40,17 @@ def of_usage(usage: Any, scope: str) -> Fact:
     )
 
 
+def of_container(end: CaptureEnd) -> dict[str, int]:
+    """Returns what was counted of the container alone, by field; nothing where only the runtime
+    with all of it was."""
+    given = next((f for f in end.facts if f.name == "resources"), None)
+    if given is None or not isinstance(given.value, Mapping):
+        return {}
+    if given.value.get("scope") != "container":
+        return {}
+    return {n: v for n, v in given.value.items() if type(v) is int and n != "peak_memory_bytes"}
+
+
 def resources(request: CaptureRequest, end: CaptureEnd) -> Fact:
     """Returns the fact `resources`: what was counted, and the time from start to end."""
     if end.ended is None:
