@@ -15,6 +15,7 @@ from sifprov.version import VERSION
 
 _VERBS = {
     "annotate": ("sifprov.commands.annotate", "Add notes, tags and metrics to a record."),
+    "catalog": ("sifprov.commands.catalog", "Look after the catalog of many containers."),
     "compare": ("sifprov.commands.compare", "Compare the files of two containers."),
     "data": ("sifprov.commands.data", "Make and look into data containers."),
     "diff": ("sifprov.commands.diff", "Tell what is not the same between two runs."),
@@ -24,8 +25,9 @@ _VERBS = {
     "flush": ("sifprov.commands.flush", "Deliver records that wait in the spool."),
     "impact": ("sifprov.commands.impact", "List what was derived from a container."),
     "index": ("sifprov.commands.index", "Read the records of many containers into the catalog."),
-    "log": ("sifprov.commands.log", "Print what the application of a run printed."),
+    "log": ("sifprov.commands.log", "List runs that have ended; print what one printed."),
     "plugin": ("sifprov.commands.plugin", "Install, look at and remove the runtime's plugin."),
+    "ps": ("sifprov.commands.ps", "Show the runs that go on."),
     "query": ("sifprov.commands.query", "Ask the catalog about workflows and images."),
     "rerun": ("sifprov.commands.rerun", "Replay what made a container and compare."),
     "run": ("sifprov.commands.run", "Run a container's runscript, and record the run."),

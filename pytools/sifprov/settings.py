@@ -32,7 +32,8 @@ class Settings:
     default ones; a trailing `*` stands for any rest. `metadata`: absolute path of the container
     that takes the records, or empty. `log_bytes`: how much of the application's output is kept.
     `redact`: whether secrets in command lines are hidden. `host`: whether the machine's name is
-    recorded. `catalog`: the catalog's path or URL, or empty.
+    recorded. `live`: whether runs report when they start and when they end. `catalog`: the
+    catalog's path or URL, or empty.
     """
 
     digest: str = FAST
@@ -43,6 +44,7 @@ class Settings:
     log_bytes: int = 1024 * 1024
     redact: bool = True
     host: bool = False
+    live: bool = False
     catalog: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -190,6 +192,11 @@ def _yes_no(text: str) -> bool:
     return _YES_NO[text]
 
 
+def _switch(text: str) -> bool:
+    """A variable's: empty and 0 are no, 1 is yes."""
+    return _yes_no({"": "no", "0": "no", "1": "yes"}.get(text, text))
+
+
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(text.replace(",", " ").split())
     for name in names:
@@ -224,13 +231,14 @@ def _bytes(text: str) -> int:
 _KEYS: dict[str, Callable[[str], Any]] = {
     "digest": check_digest, "cache": _yes_no, "ro_inputs": _yes_no,
     "environment": _names, "metadata": _absolute, "log_bytes": _bytes,
-    "redact": _yes_no, "host": _yes_no, "catalog": _place,
+    "redact": _yes_no, "host": _yes_no, "live": _yes_no, "catalog": _place,
 }  # fmt: skip
 # A variable is typed in a shell, so its path may be relative to where that stands.
 _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SIFPROV_DIGEST": ("digest", check_digest),
     "SIFPROV_CACHE": ("cache", _yes_no),
     "SIFPROV_RO_INPUTS": ("ro_inputs", _yes_no),
+    "SIFPROV_LIVE": ("live", _switch),
     "SIFPROV_METADATA": ("metadata", lambda text: os.path.abspath(text) if text else ""),
     "SIFPROV_CATALOG": (
         "catalog",

@@ -53,12 +53,15 @@ FORMATS = (FOLDER.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8"
 NAMES = {
     "record", "capture-request", "plugin-config", "trail", "trail-file", "rerun", "spool",
     "plugin-status", "layout", "log", "bundle", "compare", "data-files", "data-info", "data-ls",
-    "answer", "diff", "doctor", "files", "flush", "lineage", "replay-plan", "site-log", "verify",
+    "answer", "diff", "doctor", "files", "flush", "lineage", "replay-plan", "report", "site-log",
+    "verify",
 }  # fmt: skip
 
 
 # Fields that are absent where there is nothing to say.
 OPTIONAL = {
+    "deliver",
+    "live",
     "refused",
     "annotates",
     "annotation",
@@ -69,6 +72,7 @@ OPTIONAL = {
     "marks",
     "metadata",
     "mounts",
+    "record_id",
     "site_log",
     "variables",
     "verdict",

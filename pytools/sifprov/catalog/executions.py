@@ -26,11 +26,11 @@ from sifprov.catalog.tables import (
 )
 from sifprov.catalog.told import EXECUTION_COLUMNS, START_COLUMNS, Told
 
-_LINKS = (
+LINKS = (
     "workflow_execution_id", "container_image_id", "start_command_id", "person_id",
     "env_partition_id",
 )  # fmt: skip
-_COLUMNS = (*EXECUTION_COLUMNS, *_LINKS)
+_COLUMNS = (*EXECUTION_COLUMNS, *LINKS)
 _CONTAINER = ("execution_id", "container_image_id", "start_command_id", "binds", "isolation")
 
 
@@ -135,7 +135,7 @@ class Executions:
         loose: list[str],
     ) -> None:
         images = self._images.put(bulk, new.values())
-        links = self._links(bulk, list(new.values()), images)
+        links = self.links(bulk, list(new.values()), images)
         rows = [
             (ids[key], key, *(t.execution or ()), *links[t.digest])
             for key, t in new.items()
@@ -158,8 +158,8 @@ class Executions:
             ],
         )
 
-    def _links(self, bulk: Bulk, told: list[Told], images: Mapping[str, int]) -> dict[str, Row]:
-        """The values of _LINKS, by the digest of each record."""
+    def links(self, bulk: Bulk, told: list[Told], images: Mapping[str, int]) -> dict[str, Row]:
+        """The values of LINKS, by the digest of each record."""
         known = [t.facts for t in told if t.facts]
         persons = self._persons.of(bulk, (f.person for f in known))
         environments = self._environments.of(bulk, (f.environment for f in known))

@@ -42,7 +42,7 @@ from sqlalchemy import (
 )
 
 # Version of the schema; migrations.py has a step from each to the next.
-VERSION = 2
+VERSION = 3
 
 METADATA = MetaData(
     naming_convention={
@@ -182,7 +182,7 @@ execution = Table(
     _key(),
     # The record's `id`, which all records of one run share.
     Column("uuid", Text, nullable=False, unique=True),
-    # run, making; null: only others name it so far, or a report.
+    # run, making; null: only others name it so far, or a report of a run that goes on.
     Column("kind", Text),
     _to("workflow_execution", index=True),
     Column("activity", Text, index=True),
@@ -361,9 +361,18 @@ report = Table(
     Column("execution_id", _Big, ForeignKey("execution.id"), primary_key=True, autoincrement=False),
     Column("host", Text),
     Column("boot_id", Text),
+    # The runtime's process, and the one that will tell of the end; each with its start in clock
+    # ticks since the boot.
     Column("pid", _Big),
     Column("pid_started", _Big),
+    Column("recorder_pid", _Big),
+    Column("recorder_started", _Big),
     Column("started_us", _Big),
     Column("seen_us", _Big),
     Column("is_ended", Boolean, nullable=False),
+    # What became of the record (model/report.py), and why there is none.
+    Column("became", Text),
+    Column("reason", Text),
+    # The containers that were bound: role, name, path, UUID, mount point.
+    Column("containers", Text),
 )

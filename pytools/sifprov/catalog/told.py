@@ -147,8 +147,8 @@ def _told(record: Record, value: Mapping[str, Json], digest: str) -> Told:
         used=tuple(map(_named, used)),
         siblings=tuple(_named(c) for c in outputs if c.uuid != record.container),
         execution=_execution(record, value, known),
-        image=_image(application) if application else None,
-        start=_start(record.run) if record.run else None,
+        image=image_of(application) if application else None,
+        start=start_of(record.run) if record.run else None,
         facts=known,
     )
 
@@ -234,7 +234,8 @@ def _likeness(value: Mapping[str, Json]) -> int:
     return int.from_bytes(hashlib.sha256(data).digest()[:8], "big", signed=True)
 
 
-def _image(container: Container) -> Image:
+def image_of(container: Container) -> Image:
+    """Returns an application container as its record names it."""
     uuid = str(container.uuid) if container.uuid else None
     key = container.digest or (f"uuid:{uuid}" if uuid else who(container))
     return Image(
@@ -247,7 +248,8 @@ def _image(container: Container) -> Image:
     )
 
 
-def _start(run: Run) -> tuple[Any, ...]:
+def start_of(run: Run) -> tuple[Any, ...]:
+    """Returns the values of START_COLUMNS of a run."""
     argv, command = list(map(escaped, run.argv)), list(map(escaped, run.command))
     cwd = escaped(run.cwd)
     environment = {escaped(n): escaped(v) for n, v in run.environment}

@@ -46,9 +46,12 @@ def answer_options(command: _F) -> _F:
 
 @contextmanager
 def asking(place: str | None) -> Iterator[Catalog]:
-    """Yields the catalog, to read from. Raises MissingError, FileError."""
+    """Yields the catalog, to read from. What runs have reported is taken in before. Raises
+    MissingError, FileError."""
     from sifprov.catalog.store import open_catalog
+    from sifprov.commands.following import take_before
 
+    take_before(place)
     with open_catalog(place, read_only=True) as catalog:
         yield catalog
 

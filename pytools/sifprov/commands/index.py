@@ -8,6 +8,7 @@ import click
 
 from sifprov.catalog.index import Summary, index
 from sifprov.catalog.store import open_catalog
+from sifprov.commands.following import take_before
 from sifprov.commands.progress import steps
 from sifprov.errors import Exit
 from sifprov.model.canonical import Json, text_to_json
@@ -45,8 +46,8 @@ def command(
     """Read the records of all containers at and below each PATH into the catalog.
 
     Of a container only its header and its records are read, and only when it is new or has changed
-    since. The catalog is made when it is not there. Containers that have moved are known again. What
-    cannot be read is told, and costs nothing else.
+    since. The catalog is made when it is not there. Containers that have moved are known again.
+    What cannot be read is told, and costs nothing else.
 
     \b
     Examples:
@@ -55,6 +56,7 @@ def command(
       sifprov index . --catalog postgresql://ada@db.site.org/sifprov
       sifprov index . --json | jq .new
     """
+    take_before(where)
     with open_catalog(where, create=True) as catalog:
         with steps() as step:
             summary = index(catalog, paths, jobs=jobs, prune=prune, on_step=step)

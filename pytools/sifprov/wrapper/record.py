@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from typing import BinaryIO
+from uuid import UUID
 
 from sifprov import helper, spool
 from sifprov.capture.facts.isolation import of_command_line, with_names
@@ -25,7 +26,9 @@ from sifprov.wrapper.recorder import TIMEOUT, Run
 def record(run: Run, orders: BinaryIO) -> int:
     """Makes the record of a run; `orders` tells when it has ended. Returns 0 when it was recorded,
     or changed no container; else 1."""
-    return helper.guarded(lambda: helper.follow(request_of(run), orders, live=run.instance))
+    return helper.guarded(
+        lambda: helper.follow(request_of(run), orders, live=run.instance, runtime=run.runtime)
+    )
 
 
 def _read_log(number: int) -> bytes:
@@ -71,6 +74,8 @@ def request_of(run: Run) -> CaptureRequest:
         log=None if run.log is None else partial(_read_log, run.log),
         metadata=run.metadata,
         folders=tuple(Folder(source, place) for source, place in run.folders),
+        id=UUID(run.id),
+        live=run.live,
     )
 
 
