@@ -96,8 +96,8 @@ def _plain(operator: str) -> str:
 
 
 def _among(connection: Connection, column: ColumnElement[Any], found: Found) -> _Where:
-    """True where a column is one of the ids that a query finds: looked up now when they are few, for
-    no database guesses well how many they will be."""
+    """True where a column is one of the ids that a query finds: looked up now when they are few,
+    for no database guesses well how many they will be."""
     ids = list(connection.scalars(found.limit(_FEW + 1)))
     if len(ids) > _FEW:
         return column.in_(select(found.subquery().c[0]))
