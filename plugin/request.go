@@ -58,6 +58,9 @@ type startEvent struct {
 	Fakeroot    bool              `json:"fakeroot"`
 	Timeout     int               `json:"timeout_seconds"`
 	SiteLog     *siteLog          `json:"site_log,omitempty"`
+	ID          string            `json:"record_id,omitempty"` // what its records will be called
+	Live        bool              `json:"live,omitempty"`      // it is to be reported when it starts and ends
+	Deliver     []string          `json:"deliver,omitempty"`
 }
 
 // runningLine tells that the container's process runs, and which it is. Where no end follows, it parts a run of

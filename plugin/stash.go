@@ -23,6 +23,7 @@ type stash struct {
 	Image       []byte            `json:"image"`
 	Binds       []bindEntry       `json:"binds"`
 	OnlyLog     bool              `json:"only_log,omitempty"` // see job
+	Live        bool              `json:"live,omitempty"`
 }
 
 // The engine configuration travels as environment variables of the starter. It has at most 8

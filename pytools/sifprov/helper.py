@@ -18,6 +18,7 @@ from sifprov import capture
 from sifprov.capture.facts.resources import of_container
 from sifprov.content import Deadline
 from sifprov.errors import SifprovError
+from sifprov.frozen import replace
 from sifprov.model.request import (
     LOST,
     CaptureEnd,
@@ -29,7 +30,7 @@ from sifprov.model.request import (
     running_process,
 )
 from sifprov.model.timestamp import to_ns
-from sifprov.settings import load_or_default
+from sifprov.settings import Settings, load_or_default
 from sifprov.spool import journaled
 from sifprov.terminal import printable
 
@@ -55,8 +56,9 @@ def main() -> int:
 
 def _serve(line: bytes, source: BinaryIO) -> int:
     request = parse_request(line)
+    runtime = os.getppid()
     if b'"site_log"' not in line:
-        return follow(request, source, live=True)
+        return follow(request, source, live=True, runtime=runtime)
     from sifprov.sitelog import log_run, wanted  # only who wants it pays for it
 
     log = wanted(line)
@@ -65,7 +67,7 @@ def _serve(line: bytes, source: BinaryIO) -> int:
         if log:
             log_run(log, request, end)
 
-    return follow(request, source, live=True, on_end=on_end)
+    return follow(request, source, live=True, on_end=on_end, runtime=runtime)
 
 
 def guarded(work: Callable[[], int]) -> int:
@@ -83,17 +85,21 @@ def follow(
     live: bool,
     on_end: Callable[[CaptureEnd], None] = lambda end: None,
     measure: Callable[[int, int, int], Sampler] | None = None,
+    runtime: int | None = None,
 ) -> int:
     """Records a run whose further lines come from `source`; `live` as in `capture.finish`.
 
     One without binds or folders is only followed to its end. `on_end` hears of the end before
     anything is recorded. `measure` starts the telemetry of the process that runs: its number, the
-    interval in microseconds, and the run's start since 1970 in nanoseconds. Returns 0 when it was
+    interval in microseconds, and the run's start since 1970 in nanoseconds. `runtime` is the
+    process that runs it, for reports. Returns 0 when it was
     recorded, or changed no container. Raises SifprovError, OSError.
     """
+    if request.live and request.id is None:
+        request = replace(request, id=uuid4())
     touches = bool(request.binds or request.folders)
     with _kept_meanwhile(request) if touches else nullcontext():
-        return _record(request, source, touches, live, on_end, measure or _measure)
+        return _record(request, source, touches, live, on_end, measure or _measure, runtime)
 
 
 def _measure(process: int, interval_us: int, began_ns: int) -> Sampler:
@@ -129,6 +135,7 @@ def _record(
     live: bool,
     on_end: Callable[[CaptureEnd], None],
     measure: Callable[[int, int, int], Sampler],
+    runtime: int | None,
 ) -> int:
     deadline = Deadline()
     lines: list[bytes] = []
@@ -151,19 +158,27 @@ def _record(
 
     waiter = threading.Thread(target=wait_for_end, daemon=True)
     waiter.start()
+    tell = _reporter(request, settings, runtime)
     started = capture.begin(request, deadline, settings=settings, ahead=True) if touches else None
     waiter.join()
     how = parse_end(lines[-1]) if lines else LOST
     if how.ended is None and len(lines) < 2:
         # The runtime gave up before anything ran in the container.
+        tell(None, None, None)
         return 0
     on_end(how)
     if started is None:
+        tell(how, None, None)
         return 0
     sampler = samplers[0] if samplers else None
     if sampler:
         sampler.settle(of_container(how))
-    finished = capture.finish(started, how, deadline, live=live, sampler=sampler)
+    try:
+        finished = capture.finish(started, how, deadline, live=live, sampler=sampler)
+    except (SifprovError, OSError) as error:
+        tell(how, None, str(error))
+        raise
+    tell(how, finished, None)
     said, code = [*settings.warnings, *finished.warnings], 0
     for written in finished.written:
         if written.warning:
@@ -172,6 +187,17 @@ def _record(
             said.append(written.warning)
     # The plugin hands on one line.
     return _warn("; ".join(said), code) if said else code
+
+
+def _reporter(
+    request: CaptureRequest, settings: Settings, runtime: int | None
+) -> Callable[[CaptureEnd | None, capture.Finished | None, str | None], None]:
+    """Reports that the run starts, where that is wanted; returns what reports its end."""
+    if not request.live:
+        return lambda end, finished, reason: None
+    from sifprov.capture.live import Reporter  # only who wants it pays for it
+
+    return Reporter(request, settings, runtime).ended
 
 
 def _warn(text: str, code: int) -> int:

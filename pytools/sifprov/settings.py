@@ -36,6 +36,8 @@ class Settings:
     that takes the records, or empty. `log_bytes`: how much of the application's output is kept.
     `redact`: whether secrets in command lines are hidden. `host`: whether the machine's name is
     recorded. `telemetry`: how often what a run uses is measured, in microseconds; 0 for never.
+    `live`: whether runs report when they start and when they end. `catalog`: the catalog's path or
+    URL, or empty.
     """
 
     digest: str = FAST
@@ -47,6 +49,8 @@ class Settings:
     redact: bool = True
     host: bool = False
     telemetry: int = 0
+    live: bool = False
+    catalog: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -97,6 +101,15 @@ def cache_folder(environ: Mapping[str, str]) -> str:
     if not base.startswith("/"):
         home = home_folder(environ)
         base = os.path.join(home, ".cache") if home else ""
+    return os.path.join(base, "sifprov") if base else ""
+
+
+def data_folder(environ: Mapping[str, str]) -> str:
+    """Returns where the user's own data is kept; empty for a user without a home."""
+    base = environ.get("XDG_DATA_HOME", "")
+    if not base.startswith("/"):
+        home = home_folder(environ)
+        base = os.path.join(home, ".local/share") if home else ""
     return os.path.join(base, "sifprov") if base else ""
 
 
@@ -184,6 +197,11 @@ def _yes_no(text: str) -> bool:
     return _YES_NO[text]
 
 
+def _switch(text: str) -> bool:
+    """A variable's: empty and 0 are no, 1 is yes."""
+    return _yes_no({"": "no", "0": "no", "1": "yes"}.get(text, text))
+
+
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(text.replace(",", " ").split())
     for name in names:
@@ -199,6 +217,10 @@ def _absolute(text: str) -> str:
     if path and not path.startswith("/"):
         raise ValueError("no absolute path")
     return path
+
+
+def _place(text: str) -> str:
+    return text if "://" in text else _absolute(text)
 
 
 def _bytes(text: str) -> int:
@@ -233,7 +255,8 @@ _UNITS = {"": 1_000_000, "s": 1_000_000, "ms": 1000, "m": 60_000_000, "h": 3600_
 _KEYS: dict[str, Callable[[str], Any]] = {
     "digest": check_digest, "cache": _yes_no, "ro_inputs": _yes_no,
     "environment": _names, "metadata": _absolute, "log_bytes": _bytes,
-    "redact": _yes_no, "host": _yes_no, "telemetry": interval_us,
+    "redact": _yes_no, "host": _yes_no, "telemetry": interval_us, "live": _yes_no,
+    "catalog": _place,
 }  # fmt: skip
 # A variable is typed in a shell, so its path may be relative to where that stands.
 _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
@@ -241,7 +264,12 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SIFPROV_CACHE": ("cache", _yes_no),
     "SIFPROV_RO_INPUTS": ("ro_inputs", _yes_no),
     "SIFPROV_TELEMETRY": ("telemetry", interval_us),
+    "SIFPROV_LIVE": ("live", _switch),
     "SIFPROV_METADATA": ("metadata", lambda text: os.path.abspath(text) if text else ""),
+    "SIFPROV_CATALOG": (
+        "catalog",
+        lambda text: text if "://" in text or not text else os.path.abspath(text),
+    ),
 }
 
 

@@ -51,7 +51,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Started:
     """A run that has begun, with what is known of its containers so far. `lineage` is what its
-    outputs embed, `also` further records for which that is collected."""
+    outputs embed, `also` further records for which that is collected, `id` what its records will be
+    called."""
 
     request: CaptureRequest
     application: Container
@@ -61,6 +62,7 @@ class Started:
     facts: tuple[Fact, ...] = ()
     lineage: Lineage = Lineage({})
     also: tuple[Source, ...] = ()
+    id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,8 @@ def begin(
         if ahead and bound.writable and partition:
             cache.ahead(bound.identity.path, partition, deadline, began)
     facts = early(request, host=settings.host)
-    return Started(request, app, tuple(data), settings, cache, facts, lineage, also)
+    ident = request.id or uuid4()
+    return Started(request, app, tuple(data), settings, cache, facts, lineage, also, ident)
 
 
 def finish(
@@ -183,7 +186,7 @@ def finish(
     named = (carried(data_container(b, r), metadata) for b, r in zip(data, roles, strict=True))
     containers = tuple(lists.add(c, b.tree) for c, b in zip(named, data, strict=True)) + folders
     record = Record(
-        id=uuid4(),
+        id=started.id or uuid4(),
         container=UUID(int=0),
         previous=None,
         recorded=from_ns(time.time_ns()),

@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyext2fs
@@ -235,6 +235,7 @@ def write_config(
     helper: list[str],
     site_log: Json = None,
     kept: Mapping[str, Json] | None = None,
+    deliver: Sequence[str] = (),
 ) -> None:
     """Writes the plugin's configuration (docs/formats.md); `kept` counts more than the defaults."""
     document: dict[str, Json] = {
@@ -248,6 +249,8 @@ def write_config(
     }
     if site_log is not None:
         document["site_log"] = site_log
+    if deliver:
+        document["deliver"] = list(deliver)
     temporary = place.config.with_suffix(".tmp")
     temporary.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     temporary.replace(place.config)

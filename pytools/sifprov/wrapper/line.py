@@ -125,12 +125,12 @@ def with_program(typed: Typed) -> Typed:
 
 
 def prepare(
-    typed: Typed, environ: Mapping[str, str], *, add_ro: bool, folders: bool = False
+    typed: Typed, environ: Mapping[str, str], *, add_ro: bool, anyway: bool = False
 ) -> Prepared | None:
     """Finds the images that a run binds and adds `ro` to the declared inputs.
 
-    None for a run that binds none, unless it declares `folders` as its outputs, and for one that
-    the runtime will refuse. Raises SifprovError for a bind that would show the host's files in a
+    None for a run that binds none, unless it is to be followed `anyway`, and for one that the
+    runtime will refuse. Raises SifprovError for a bind that would show the host's files in a
     container's name.
     """
     line = typed.line
@@ -144,7 +144,7 @@ def prepare(
         images = [b for b in binds(found, apptainer=apptainer) if b.of_image]
     except ValueError:
         return None
-    if not images and not folders:
+    if not images and not anyway:
         return None
     marked = tuple(ImageBind(b, add_ro and _is_shareable(b)) for b in images)
     for each in marked:

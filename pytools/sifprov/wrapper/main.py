@@ -16,11 +16,14 @@ from sifprov.wrapper.supervise import Ended, Process, become, end_as, unless_unt
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sifprov.model.annotation import Annotation
+    from sifprov.settings import Settings
     from sifprov.wrapper.tee import Tee
 
 FAILED = 255
 # A shell function hands on all that was typed behind the runtime's name (`shell-init`).
 LINE = "--line"
+# Settings that count before the start.
+_SET_HERE = ("SIFPROV_LIVE", "SIFPROV_RO_INPUTS")
 
 
 def wants_help(args: Sequence[str]) -> bool:
@@ -57,11 +60,17 @@ def run(action: str, args: Sequence[str]) -> None:
         typed = take_out(["", action, *args])
     typed = with_program(typed)
     environ = _environment()
+    settings = _settings(environ)
+    live = settings is not None and settings.live
     short = expand(typed)
     # Whatever goes wrong before the start, nothing new is left behind.
     try:
         prepared = prepare(
-            short.typed, environ, add_ro=_adds_ro(environ), folders=bool(short.folders)
+            short.typed,
+            environ,
+            add_ro=settings is None or settings.ro_inputs,
+            # A run that writes nowhere has no record, but reports.
+            anyway=live or bool(short.folders),
         )
         if prepared is None:
             become(short.typed.argv, environ)
@@ -81,7 +90,7 @@ def run(action: str, args: Sequence[str]) -> None:
         raise
     run = begun(prepared, words, metadata, short.folders)
     log = tee.log if tee else None
-    run = run._replace(log=log, digest=digest, telemetry=telemetry, late=short.late)
+    run = run._replace(log=log, digest=digest, telemetry=telemetry, late=short.late, live=live)
     ended = _follow(process, run, short, tee)
     end_as(ended.status)
 
@@ -218,15 +227,15 @@ def _environment() -> dict[str, str]:
     return environ
 
 
-def _adds_ro(environ: dict[str, str]) -> bool:
-    """What the settings say; who has none pays nothing for them."""
+def _settings(environ: dict[str, str]) -> Settings | None:
+    """What user and site have set; who has no settings pays nothing for them."""
     base = environ.get("XDG_CONFIG_HOME") or os.path.join(environ.get("HOME", "/"), ".config")
     files = ("/etc/sifprov/config.ini", os.path.join(base, "sifprov", "config.ini"))
-    if "SIFPROV_RO_INPUTS" not in environ and not any(map(os.path.lexists, files)):
-        return True
+    if environ.keys().isdisjoint(_SET_HERE) and not any(map(os.path.lexists, files)):
+        return None
     from sifprov.settings import load_or_default
 
     settings = load_or_default(environ)
     for text in settings.warnings:
         warn(text)
-    return settings.ro_inputs
+    return settings

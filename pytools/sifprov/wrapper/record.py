@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from uuid import UUID
 
 from sifprov import helper, spool
 from sifprov.capture.facts.isolation import of_command_line, with_names
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
 def record(run: Run, orders: BinaryIO) -> int:
     """Makes the record of a run; `orders` tells when it has ended. Returns 0 when it was recorded,
     or changed no container; else 1."""
-    measure = partial(_measure, run)
+    measure, runtime = partial(_measure, run), run.runtime
     return helper.guarded(
-        lambda: helper.follow(request_of(run), orders, live=run.instance, measure=measure)
+        lambda: helper.follow(
+            request_of(run), orders, live=run.instance, measure=measure, runtime=runtime
+        )
     )
 
 
@@ -89,6 +92,8 @@ def request_of(run: Run) -> CaptureRequest:
         metadata=run.metadata,
         folders=tuple(Folder(source, place) for source, place in run.folders),
         names=partial(names, run.late) if run.late else None,
+        id=UUID(run.id),
+        live=run.live,
     )
 
 

@@ -48,7 +48,9 @@ class Run(NamedTuple):
     `metadata` is what takes the records, None where the settings say so, and `folders` are plain
     folders that count as outputs, each with the place where it is bound. `log` is the file that
     will hold the application's output. `digest` and `telemetry` are the settings of these names,
-    where they were typed. `late` are results that get their names when the run has ended.
+    where they were typed. `late` are results that get their names when the run has ended. `id` is
+    what its records will be called. `live`: it is to be reported when it starts and when it has
+    ended. `runtime` is the runtime's process.
     """
 
     prepared: Prepared
@@ -61,6 +63,9 @@ class Run(NamedTuple):
     digest: str | None = None
     late: tuple[Late, ...] = ()
     telemetry: str | None = None
+    id: str = ""
+    live: bool = False
+    runtime: int | None = None
 
     @property
     def instance(self) -> bool:
@@ -75,7 +80,14 @@ def begun(
     folders: tuple[tuple[str, str], ...] = (),
 ) -> Run:
     """Returns the run that starts now."""
-    return Run(prepared, time.time_ns(), working_folder(), words, metadata, folders)
+    run = Run(prepared, time.time_ns(), working_folder(), words, metadata, folders)
+    return run._replace(id=_random_uuid())
+
+
+def _random_uuid() -> str:
+    """As str(uuid.uuid4()): to import that takes milliseconds."""
+    t = os.urandom(16).hex()
+    return f"{t[:8]}-{t[8:12]}-4{t[13:16]}-{'89ab'[int(t[16], 16) & 3]}{t[17:20]}-{t[20:]}"
 
 
 class Recorder:
@@ -83,7 +95,7 @@ class Recorder:
 
     def __init__(self, run: Run, runtime: int) -> None:
         """Starts it; `runtime` is the runtime's process. Raises OSError."""
-        self._run = run
+        self._run = run = run._replace(runtime=runtime)
         orders, self._orders = pipe()
         self._message, message = pipe()
         watched = _handles(os.getpid(), runtime)
@@ -248,6 +260,8 @@ def _used(usage: resource.struct_rusage) -> str:
 
 def keep(run: Run, line: bytes, why: str) -> None:
     """Puts a run that was not recorded into the spool, and says so."""
+    if not (run.prepared.binds or run.folders):
+        return  # it was only to be reported
     try:
         from sifprov.wrapper.record import keep_request
 
