@@ -169,6 +169,26 @@ def test_the_words_and_the_questions_are_listed(brain: Path) -> None:
     assert [line.split()[0] for line in listed] == [f"q{n}" for n in range(1, 9)]
 
 
+def test_impact_means_the_file_here_and_knows_it_after_a_move(
+    brain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(brain / "monday")
+    both = run("impact", "nowhere/../atlas.sif", "--no-copies", "-q").stdout.split()
+    assert len(run("impact", "atlas.sif", "-q").stdout.split()) == 6 == len(both)
+    monkeypatch.chdir(brain)
+    # Not here, so both of this name.
+    assert len(run("impact", "atlas.sif", "-q").stdout.split()) == 15
+    Path("monday/atlas.sif").rename("moved.sif")
+    try:
+        assert run("impact", "moved.sif", "-q").stdout.split() == both
+    finally:
+        Path("moved.sif").rename("monday/atlas.sif")
+    Path("no.sif").write_text("no SIF")
+    with pytest.raises(MissingError, match="nothing in the catalog"):
+        run("impact", "no.sif")
+    Path("no.sif").unlink()
+
+
 def test_sql_comes_from_standard_input_too(brain: Path) -> None:
     assert run("sql", input="SELECT count(*) AS n\nFROM person;").stdout == "n\n1\n"
     assert "CREATE TABLE execution" in run("sql", "--schema").stdout
