@@ -152,6 +152,11 @@ bench-lineage: setup ## what lineage takes: bytes for each ancestor, time for ea
 	$(call step,lineage benchmark)
 	@$(BIN)/python -m tests.bench.bench_lineage
 
+.PHONY: bench-catalog
+bench-catalog: setup ## the catalog with 100,000 containers and a million records, on SQLite and PostgreSQL
+	$(call step,catalog benchmark)
+	@$(BIN)/python -m tests.bench.bench_catalog $(BENCH)
+
 .PHONY: bench-sweep
 bench-sweep: app ## a sweep of 200 short runs side by side, bare and recorded
 	$(call step,sweep benchmark)

@@ -5,62 +5,29 @@ from __future__ import annotations
 
 import pytest
 from tests.catalogs import Opened
+from tests.unit.asking import Asking, names, texts
 from tests.unit.brain import AXES, FIRST, NUMBERS, SECOND, Brain
 
-from sifprov.catalog.conditions import parse_all
-from sifprov.catalog.find import find, uuids
-from sifprov.catalog.impact import impact
-from sifprov.catalog.ingest import put_records
-from sifprov.catalog.questions import Asked, ask
-from sifprov.model.answer import Answer
-
-
-class Asking:
-    """A catalog that holds both executions."""
-
-    def __init__(self, opened: Opened) -> None:
-        self.brain = Brain()
-        self.catalog = opened.catalog
-        put_records(opened.catalog, self.brain.records())
-
-    def find(self, *conditions: str) -> Answer:
-        with self.catalog.reading() as connection:
-            return find(connection, parse_all(conditions))
-
-    def ids(self, *conditions: str) -> list[str]:
-        with self.catalog.reading() as connection:
-            return uuids(connection, parse_all(conditions))
-
-    def impact(self, *named: str, where: tuple[str, ...] = (), depth: int | None = None) -> Answer:
-        with self.catalog.reading() as connection:
-            return impact(connection, named, where=parse_all(where), depth=depth)
-
-    def query(self, name: str, **asked: object) -> Answer:
-        with self.catalog.reading() as connection:
-            return ask(connection, name, Asked(**asked))  # type: ignore[arg-type]
+BRAIN = Brain()
 
 
 @pytest.fixture
 def brain(opened: Opened) -> Asking:
-    return Asking(opened)
-
-
-def outputs(answer: Answer) -> list[str]:
-    return sorted(name for names in answer.column("outputs") for name in names)  # type: ignore[union-attr]
+    return Asking(opened, BRAIN.records())
 
 
 def test_4_align_warp_with_twelve_parameters_on_a_monday(brain: Asking) -> None:
     found = brain.find("activity=align_warp", "argument=-m 12", "weekday=monday")
-    assert outputs(found) == [f"warp{n}.sif" for n in NUMBERS]
+    assert sorted(texts(found, "outputs")) == [f"warp{n}.sif" for n in NUMBERS]
     assert brain.find("activity=align_warp", "argument=-m 12", "weekday=tuesday").rows == ()
-    assert outputs(brain.find("arg.m=8")) == [f"warp{n}.sif" for n in NUMBERS]
+    assert brain.left("arg.m=8") == [f"warp{n}.sif" for n in NUMBERS]
     assert len(brain.find("activity=align_warp", "arg.m>=8").rows) == 8
 
 
 def test_5_graphics_of_an_input_with_this_maximum(brain: Asking) -> None:
     (anatomy,) = brain.ids("tag.global_maximum=4095")
     found = brain.impact(anatomy, where=("activity=convert",))
-    assert sorted(found.column("container")) == [f"atlas-{a}.gif.sif" for a in AXES]  # type: ignore[type-var]
+    assert names(found) == [f"atlas-{a}.gif.sif" for a in AXES]
     assert set(found.column("depth")) == {5}
 
 
@@ -68,7 +35,7 @@ def test_6_averages_behind_align_warp_with_this_argument(brain: Asking) -> None:
     runs = brain.ids("activity=align_warp", "argument=-m 12")
     assert len(runs) == 4
     found = brain.impact(*runs, where=("activity=softmean",))
-    assert found.column("run") == [brain.brain.of[FIRST, "atlas.sif"].generated_by]
+    assert found.column("run") == [BRAIN.of[FIRST, "atlas.sif"].generated_by]
     assert found.column("depth") == [2]
 
 
@@ -85,7 +52,7 @@ def test_8_outputs_of_align_warp_of_annotated_inputs(brain: Asking) -> None:
     found = brain.ids("tag.center=UChicago", "kind=making")
     assert len(found) == 2
     below = brain.impact(*found, where=("activity=align_warp",), depth=1)
-    assert sorted(below.column("container")) == ["warp1.sif"] * 2 + ["warp2.sif"] * 2  # type: ignore[type-var]
+    assert names(below) == ["warp1.sif"] * 2 + ["warp2.sif"] * 2
 
 
 def test_9_annotated_graphics_with_all_their_annotations(brain: Asking) -> None:
@@ -99,5 +66,3 @@ def test_9_annotated_graphics_with_all_their_annotations(brain: Asking) -> None:
     assert {row["tags"] for row in found} == {  # type: ignore[misc]
         ("quality=draft", "studyModality=speech"), ("quality=draft", "studyModality=visual"),
     }  # fmt: skip
-
-

@@ -37,9 +37,7 @@ class Messenger:
     def __init__(self, settings: Settings, command: Sequence[str]) -> None:
         place = settings.catalog
         is_wanted = bool(command) and place.startswith(("postgresql", "postgres"))
-        self._command = (
-            (*command, "catalog", "deliver", "--background") if is_wanted else ()
-        )
+        self._command = (*command, "catalog", "deliver", "--background") if is_wanted else ()
         self._started: int | None = None
 
     def send(self) -> None:

@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 
 from sifprov.catalog.bulk import Bulk
 from sifprov.catalog.locations import Twin
-from sifprov.catalog.read import VANISHED, Seen
+from sifprov.catalog.read import METADATA, VANISHED, Seen
 from sifprov.catalog.store import Catalog
 from sifprov.catalog.tables import location, record
-from sifprov.catalog.texts import path
+from sifprov.catalog.texts import on_disk, path
 from sifprov.catalog.walk import Walk, host_name
 
 Place = tuple[str, str, str]
@@ -34,7 +34,7 @@ class Finish:
 
     def fresh(self, seen: Seen) -> None:
         """Takes up a file that is new in the catalog."""
-        if seen.uuid is None:
+        if seen.uuid is None or seen.kind == METADATA:
             self._fresh[seen.state.device, seen.state.inode] = seen.file.folder, seen.file.key
 
     def run(self, bulk: Bulk, *, prune: bool) -> dict[str, int]:
@@ -99,13 +99,13 @@ class Finish:
         moved: dict[int, int] = {}
         there: set[int] = set()
         copied: set[int] = set()
+        linked: set[int] = set()
         for twin in sorted(self.twins, key=lambda t: (not t.is_same_inode, t.old, t.new)):
             host, folder, name = twin.old_path
             if host not in ours or twin.new in self.gone:
                 continue
-            if twin.old not in self.gone and os.path.lexists(os.path.join(folder, name)):
-                if not twin.is_same_inode:  # else another name of one file
-                    copied.add(twin.new)
+            if twin.old not in self.gone and _is_there(folder, name):
+                (linked if twin.is_same_inode else copied).add(twin.new)
             elif (
                 (twin.is_same_inode or twin.old_state == twin.new_state)
                 and twin.old not in moved
@@ -113,7 +113,8 @@ class Finish:
             ):
                 moved[twin.old] = twin.new
                 there.add(twin.new)
-        return moved, copied - there
+        # Another name of one file is no copy of it.
+        return moved, copied - there - linked
 
     def _by_inode(self, bulk: Bulk, moved: dict[int, int]) -> dict[int, int]:
         if not self._fresh:
@@ -166,6 +167,12 @@ class Finish:
         if numbers:
             self._catalog.write(work)
         return len(numbers)
+
+
+def _is_there(folder: str, name: str) -> bool:
+    """Whether there is a file by this name; true where the name is too long to be known."""
+    places = on_disk(folder), on_disk(name)
+    return None in places or os.path.lexists(os.path.join(*filter(None, places)))
 
 
 _PLACE = "id, host, folder, name"

@@ -6,7 +6,8 @@ import re
 from uuid import UUID
 
 _PREFIX = "id:"
-_WHOLE = 36
+# Characters of a whole UUID.
+WHOLE = 36
 # A kind, a colon, and at least so much of the hex that no two are likely to begin alike.
 _DIGEST = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*:[0-9a-f]{6,64}")
 _BEGIN = re.compile(r"[0-9a-f]{4,8}|[0-9a-f]{8}-[0-9a-f-]{0,26}[0-9a-f]")

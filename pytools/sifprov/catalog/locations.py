@@ -14,6 +14,7 @@ from sifprov.catalog.resolve import Records
 from sifprov.catalog.tables import location, record
 from sifprov.catalog.texts import short
 from sifprov.catalog.told import Image, Named
+from sifprov.sidecar import SUFFIX
 
 _COLUMNS = (
     "host", "folder", "name", "device", "inode", "size", "mtime_ns", "ctime_ns", "status",
@@ -91,7 +92,7 @@ def _named(s: Seen) -> Named | None:
     """The data container that a file is, or whose records a sidecar holds."""
     if not s.uuid or s.kind in (METADATA, APPLICATION):
         return None
-    name = s.file.key.removesuffix(".sifprov.jsonl") if s.kind == SIDECAR else s.file.key
+    name = s.file.key.removesuffix(SUFFIX) if s.kind == SIDECAR else s.file.key
     return Named(s.uuid, None, None, False, True, short(name), None, None, None, None, s.created_us)
 
 

@@ -55,19 +55,25 @@ def bring_up(connection: Connection, name: str) -> None:
         connection.execute(
             catalog_info.update().where(catalog_info.c.name == _VERSION).values(value=str(each + 1))
         )
+    # Only when all columns are there.
+    for table in METADATA.tables.values():
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
 
 
 def _from_1(connection: Connection) -> None:
     """What is needed so that the order in which containers are read does not matter."""
+    big = _big(connection)
     _add_column(connection, "execution", "source TEXT")
-    _add_column(connection, "execution", "likeness BIGINT")
-    _add_column(connection, "used", "content_id BIGINT REFERENCES content (id)")
+    _add_column(connection, "execution", f"likeness {big}")
+    _add_column(connection, "used", f"content_id {big} REFERENCES content (id)")
     _add_column(connection, "used", "by_content BOOLEAN")
     _add_column(connection, "record", "behind TEXT")
     _add_column(connection, "record", "is_inside BOOLEAN NOT NULL DEFAULT false")
-    for table in METADATA.tables.values():
-        for index in table.indexes:
-            index.create(connection, checkfirst=True)
+    if connection.dialect.name == "postgresql":
+        for name in ("host", "folder", "name"):
+            change = f'ALTER TABLE location ALTER COLUMN {name} TYPE TEXT COLLATE "C"'
+            connection.execute(text(change))
     # Words stand in the state of the first record before them that is none.
     connection.execute(text(_BEHIND))
     connection.execute(text("UPDATE record SET is_inside = true WHERE location_id IS NOT NULL"))
@@ -76,11 +82,17 @@ def _from_1(connection: Connection) -> None:
 
 def _from_2(connection: Connection) -> None:
     """What is reported of runs that go on, and of ends that no record tells."""
+    big = _big(connection)
     for declared in (
-        "recorder_pid BIGINT", "recorder_started BIGINT", "became TEXT", "reason TEXT",
+        f"recorder_pid {big}", f"recorder_started {big}", "became TEXT", "reason TEXT",
         "containers TEXT",
     ):  # fmt: skip
         _add_column(connection, "report", declared)
+
+
+def _big(connection: Connection) -> str:
+    """How a column for 64 bits is declared."""
+    return "BIGINT" if connection.dialect.name == "postgresql" else "INTEGER"
 
 
 _BEHIND = """

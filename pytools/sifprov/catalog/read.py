@@ -27,7 +27,7 @@ from sifprov.model.record import SCHEMA
 from sifprov.placement import is_metadata
 from sifprov.records import MAX_TOTAL, newest_digest, speaks_of
 from sifprov.room import read_stored
-from sifprov.sidecar import EXTENSION, MAX_LINE, MAX_LINES
+from sifprov.sidecar import EXTENSION, MAX_LINE, MAX_LINES, SUFFIX
 from sifprov.sif.image import Image, load
 
 GOOD, FOREIGN, UNREADABLE, VANISHED = "good", "foreign", "unreadable", "vanished"
@@ -182,7 +182,8 @@ class Reader:
                 self._take_lineage(line)
             elif _RECORD in line:
                 own[self._take(line)] = None
-                if len(of) < 2:
+                # Beside a folder it is the folder's own; any other holds those of many.
+                if file.name.endswith(SUFFIX) and len(of) < 2:
                     of.add(_container_of(line))
         if not own:
             return None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Connection,
     Dialect,
     Select,
-    Table,
     and_,
     case,
     func,
@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sifprov.catalog import things
 from sifprov.catalog.arguments import commands_with
 from sifprov.catalog.conditions import Condition
-from sifprov.catalog.ids import is_digest
+from sifprov.catalog.ids import WHOLE, is_digest
 from sifprov.catalog.matching import (
     among,
     begins,
@@ -36,7 +36,6 @@ from sifprov.catalog.matching import (
 )
 from sifprov.catalog.tables import (
     container_image,
-    data_container,
     env_partition,
     environment,
     execution,
@@ -50,9 +49,13 @@ from sifprov.catalog.tables import (
     workflow,
     workflow_execution,
 )
+from sifprov.catalog.texts import short
 from sifprov.errors import SifprovError
 
-_Where = ColumnElement[bool]
+_Where: TypeAlias = "ColumnElement[bool]"
+Found: TypeAlias = "Select[Any] | CompoundSelect[Any]"
+# So many ids are handed over as they are.
+_FEW = 10_000
 _DAY = 86_400_000_000
 # A shell's convention, so that one number tells of every end.
 exit_number = func.coalesce(
@@ -71,122 +74,128 @@ def fulfilling(connection: Connection, conditions: Iterable[Condition]) -> _Wher
 
 def one(connection: Connection, condition: Condition) -> _Where:
     """Returns what one condition says of a row of `execution`."""
-    dialect = connection.dialect
     if condition.name:
         return _named(connection, condition)
     word, operator, value = condition.word, condition.operator, condition.value
     if word in _ROWS:
-        return _negated(operator, _ROWS[word](dialect, _plain(operator), str(value)))
+        found = _ROWS[word](connection, _plain(operator), str(value))
+        return not_(found) if operator == "!=" else found
     if word in _TEXTS:
-        return text_is(dialect, _TEXTS[word], operator, str(value))
+        return text_is(connection.dialect, _TEXTS[word], operator, str(value))
     if word in _NUMBERS:
         return number_is(_NUMBERS[word], operator, float(value))
-    if word in _BEHIND:
-        return _behind(dialect, word, operator, str(value))
     if word in ("since", "until"):
         began = execution.c.started_us
         return began >= value if word == "since" else began < value
-    if word == "id":
-        return _id(dialect, operator, str(value))
-    if word == "user":
-        return _user(dialect, operator, str(value))
-    if word == "command":
-        return _command(dialect, operator, str(value))
-    if word == "argument":
-        return _argument(dialect, operator, str(value))
-    raise AssertionError(word)
+    link, of = _LINKS[word]
+    return _linked(connection, link, operator, of(connection.dialect, _plain(operator), str(value)))
 
 
 def _plain(operator: str) -> str:
     return "=" if operator == "!=" else operator
 
 
-def _negated(operator: str, found: _Where) -> _Where:
-    return not_(found) if operator == "!=" else found
+def _among(connection: Connection, column: ColumnElement[Any], found: Found) -> _Where:
+    """True where a column is one of the ids that a query finds: looked up now when they are few, for
+    no database guesses well how many they will be."""
+    ids = list(connection.scalars(found.limit(_FEW + 1)))
+    if len(ids) > _FEW:
+        return column.in_(select(found.subquery().c[0]))
+    return among(connection.dialect, column, ids)
 
 
-def _used(states: Select[Any]) -> Select[Any]:
-    return select(used.c.execution_id).where(used.c.state_id.in_(states))
+def _linked(connection: Connection, link: str, operator: str, found: Found) -> _Where:
+    """Executions whose column `link` is one of what a query finds; for `!=` it is none of them."""
+    column = execution.c[link]
+    is_it = _among(connection, column, found)
+    return or_(column.is_(None), not_(is_it)) if operator == "!=" else is_it
 
 
-def _left(states: Select[Any]) -> Select[Any]:
-    found = select(state.c.generated_by).where(state.c.id.in_(states))
+def _used(connection: Connection, states: Found) -> Select[Any]:
+    return select(used.c.execution_id).where(_among(connection, used.c.state_id, states))
+
+
+def _left(connection: Connection, states: Found) -> Select[Any]:
+    found = select(state.c.generated_by).where(_among(connection, state.c.id, states))
     # NOT IN of a list that holds NULL is never true.
     return found.where(state.c.generated_by.is_not(None))
 
 
-def _input(dialect: Dialect, operator: str, text: str) -> _Where:
-    return execution.c.id.in_(_used(things.states(dialect, operator, text)))
+def _ran(connection: Connection, images: Found) -> Select[Any]:
+    image = execution.c.container_image_id
+    return select(execution.c.id).where(_among(connection, image, images))
 
 
-def _output(dialect: Dialect, operator: str, text: str) -> _Where:
-    return execution.c.id.in_(_left(things.states(dialect, operator, text)))
+def _input(connection: Connection, operator: str, text: str) -> _Where:
+    states = things.states(connection.dialect, operator, text)
+    return _among(connection, execution.c.id, _used(connection, states))
 
 
-def _container(dialect: Dialect, operator: str, text: str) -> _Where:
-    states = things.states(dialect, operator, text)
-    return execution.c.id.in_(union(_used(states), _left(states)))
+def _output(connection: Connection, operator: str, text: str) -> _Where:
+    states = things.states(connection.dialect, operator, text)
+    return _among(connection, execution.c.id, _left(connection, states))
 
 
-def _app(dialect: Dialect, operator: str, text: str) -> _Where:
-    return _of_images(things.images(dialect, operator, text))
+def _container(connection: Connection, operator: str, text: str) -> _Where:
+    return _taking_part(connection, things.states(connection.dialect, operator, text), None)
 
 
-def _of_images(images: Select[Any]) -> _Where:
-    ran = select(execution.c.id).where(execution.c.container_image_id.in_(images))
-    return execution.c.id.in_(ran)
+def _taking_part(connection: Connection, states: Found, images: Found | None) -> _Where:
+    parts = [_used(connection, states), _left(connection, states)]
+    if images is not None:
+        parts.append(_ran(connection, images))
+    return _among(connection, execution.c.id, union(*parts))
 
 
-def _digest(dialect: Dialect, operator: str, text: str) -> _Where:
+def _digest(connection: Connection, operator: str, text: str) -> _Where:
     if operator == "~" or not is_digest(text):
         raise SifprovError(
             f"digest={text}: no digest",
             hint="write it as tree-v1:18b4e1 or image-v1:10b66e, with six digits or more",
         )
-    states = select(state.c.id).where(state.c.content_id.in_(things.contents(dialect, text)))
-    ran = select(execution.c.id).where(
-        execution.c.container_image_id.in_(things.images(dialect, "=", text))
+    dialect = connection.dialect
+    return _taking_part(
+        connection, things.states(dialect, "=", text), things.images(dialect, "=", text)
     )
-    return execution.c.id.in_(union(_used(states), _left(states), ran))
 
 
-def _name(dialect: Dialect, operator: str, text: str) -> _Where:
-    name = data_container.c.name
-    held = select(data_container.c.id).where(text_is(dialect, name, operator, text))
-    states = select(state.c.id).where(
-        or_(text_is(dialect, state.c.name, operator, text), state.c.data_container_id.in_(held))
-    )
+def _name(connection: Connection, operator: str, text: str) -> _Where:
+    dialect = connection.dialect
     apps = select(container_image.c.id).where(
         text_is(dialect, container_image.c.name, operator, text)
     )
-    ran = select(execution.c.id).where(execution.c.container_image_id.in_(apps))
-    return execution.c.id.in_(union(_used(states), _left(states), ran))
+    return _taking_part(connection, things.states_called(dialect, operator, text), apps)
 
 
-def _base(dialect: Dialect, operator: str, text: str) -> _Where:
-    base = text_is(dialect, container_image.c.base_image, operator, text)
-    return _of_images(select(container_image.c.id).where(base))
-
-
-def _job(dialect: Dialect, operator: str, text: str) -> _Where:
+def _job(connection: Connection, operator: str, text: str) -> _Where:
     array, _, task = text.rpartition("_")
-    c = execution.c
-    found = or_(text_is(dialect, c.job_id, operator, text),
-                text_is(dialect, c.array_job_id, operator, text))  # fmt: skip
+    c, dialect = execution.c, connection.dialect
+    found = [
+        select(c.id).where(text_is(dialect, column, operator, text))
+        for column in (c.job_id, c.array_job_id)
+    ]
     if array and operator == "=":
-        found = or_(found, and_(c.array_job_id == array, c.task_id == task))
-    return c.id.in_(select(c.id).where(found))
+        found.append(select(c.id).where(c.array_job_id == array, c.task_id == task))
+    return _among(connection, c.id, union(*found))
 
 
-def _note(dialect: Dialect, operator: str, text: str) -> _Where:
-    said = select(note.c.execution_id).where(text_is(dialect, note.c.text, operator, text))
-    return execution.c.id.in_(said)
+def _note(connection: Connection, operator: str, text: str) -> _Where:
+    said = text_is(connection.dialect, note.c.text, operator, text)
+    return _among(connection, execution.c.id, select(note.c.execution_id).where(said))
+
+
+def _id(connection: Connection, operator: str, text: str) -> _Where:
+    uuid = text.removeprefix("id:").lower()
+    column, dialect = execution.c.uuid, connection.dialect
+    if operator == "~":
+        return glob(dialect, column, uuid)
+    return column == uuid if len(uuid) == WHOLE else begins(dialect, column, uuid)
 
 
 # Words that stand for rows elsewhere; `!=` is that there are none.
-_ROWS: dict[str, Callable[[Dialect, str, str], _Where]] = {
-    "app": _app, "base": _base, "container": _container, "digest": _digest, "input": _input,
-    "job": _job, "name": _name, "note": _note, "output": _output,
+_ROWS: dict[str, Callable[[Connection, str, str], _Where]] = {
+    "container": _container, "digest": _digest, "id": _id, "input": _input, "job": _job,
+    "name": _name, "note": _note, "output": _output,
 }  # fmt: skip
 _TEXTS: dict[str, ColumnElement[Any]] = {
     "activity": execution.c.activity, "kind": execution.c.kind, "outcome": execution.c.outcome,
@@ -199,61 +208,31 @@ _NUMBERS: dict[str, ColumnElement[Any]] = {
     # 1970 began on a Thursday.
     "weekday": (execution.c.started_us // _DAY + 3) % 7,
 }  # fmt: skip
-# Texts of rows that an execution has one of: the column, and the way there.
-_BEHIND: dict[str, tuple[ColumnElement[Any], tuple[Table, ...]]] = {
-    "architecture": (environment.c.architecture, (env_partition, environment)),
-    "cluster": (environment.c.cluster, (env_partition, environment)),
-    "execution": (workflow_execution.c.uuid, (workflow_execution,)),
-    "host": (env_partition.c.host, (env_partition,)),
-    "queue": (env_partition.c.queue, (env_partition,)),
-    "runtime": (environment.c.runtime, (env_partition, environment)),
-    "workflow": (workflow.c.wf_key_name, (workflow_execution, workflow)),
-}
 
 
-def _behind(dialect: Dialect, word: str, operator: str, value: str) -> _Where:
-    column, way = _BEHIND[word]
-    found = select(way[-1].c.id).where(text_is(dialect, column, _plain(operator), value))
-    for table, to in zip(reversed(way[:-1]), reversed(way[1:]), strict=True):
-        found = select(table.c.id).where(table.c[f"{to.name}_id"].in_(found))
-    own = execution.c[f"{way[0].name}_id"]
-    if operator == "!=":
-        return or_(own.is_(None), own.not_in(found))
-    return own.in_(found)
+def _base(dialect: Dialect, operator: str, text: str) -> Found:
+    is_it = text_is(dialect, container_image.c.base_image, operator, text)
+    return select(container_image.c.id).where(is_it)
 
 
-def _id(dialect: Dialect, operator: str, text: str) -> _Where:
-    uuid = text.removeprefix("id:").lower()
-    if operator == "~":
-        return glob(dialect, execution.c.uuid, uuid)
-    whole = len(uuid) == 36
-    return _negated(
-        operator, execution.c.uuid == uuid if whole else begins(dialect, execution.c.uuid, uuid)
-    )
-
-
-def _user(dialect: Dialect, operator: str, text: str) -> _Where:
-    who = text_is(dialect, person.c.name, _plain(operator), text)
+def _user(dialect: Dialect, operator: str, text: str) -> Found:
+    who = text_is(dialect, person.c.name, operator, text)
     if text.isascii() and text.isdigit() and len(text) < 12 and operator != "~":
         who = or_(who, person.c.uid == int(text))
-    found = select(person.c.id).where(who)
-    if operator == "!=":
-        return or_(execution.c.person_id.is_(None), execution.c.person_id.not_in(found))
-    return execution.c.person_id.in_(found)
+    return select(person.c.id).where(who)
 
 
-def _command(dialect: Dialect, operator: str, text: str) -> _Where:
+def _command(dialect: Dialect, operator: str, text: str) -> Found:
     # ["a","b c"] becomes `a b c`; what JSON escapes stays escaped, in the pattern too.
-    line = func.replace(
-        func.substr(start_command.c.command, 3, func.length(start_command.c.command) - 4),
-        '","', " ",
-    )  # fmt: skip
+    command = start_command.c.command
+    line = func.replace(func.substr(command, 3, func.length(command) - 4), '","', " ")
     wanted = fragment([text])[1:-1]
-    found = select(start_command.c.id).where(text_is(dialect, line, _plain(operator), wanted))
-    return _of_commands(operator, found)
+    if operator == "~":
+        return select(start_command.c.id).where(glob(dialect, line, wanted))
+    return select(start_command.c.id).where(line == wanted)
 
 
-def _argument(dialect: Dialect, operator: str, text: str) -> _Where:
+def _argument(dialect: Dialect, operator: str, text: str) -> Found:
     try:
         words = shlex.split(text)
     except ValueError as error:
@@ -263,29 +242,56 @@ def _argument(dialect: Dialect, operator: str, text: str) -> _Where:
     part, command = fragment(words), start_command.c.command
     # Behind a bracket or a comma, and before one: no quote within a word stands so, unescaped.
     ways = [f"{a}{part}{b}" for a in "[," for b in ",]"]
-    found = select(start_command.c.id).where(
-        or_(*(contains(dialect, command, way) for way in ways))
-    )
-    return _of_commands(operator, found)
+    return select(start_command.c.id).where(or_(*(contains(dialect, command, w) for w in ways)))
 
 
-def _of_commands(operator: str, found: Select[Any]) -> _Where:
-    own = execution.c.start_command_id
-    if operator == "!=":
-        return or_(own.is_(None), own.not_in(found))
-    return own.in_(found)
+def _of_partition(column: ColumnElement[Any]) -> Callable[[Dialect, str, str], Found]:
+    def found(dialect: Dialect, operator: str, text: str) -> Found:
+        to = env_partition.join(environment, environment.c.id == env_partition.c.environment_id)
+        is_it = text_is(dialect, column, operator, text)
+        return select(env_partition.c.id).select_from(to).where(is_it)
+
+    return found
+
+
+def _of_workflow(column: ColumnElement[Any]) -> Callable[[Dialect, str, str], Found]:
+    def found(dialect: Dialect, operator: str, text: str) -> Found:
+        to = workflow_execution.join(workflow, workflow.c.id == workflow_execution.c.workflow_id)
+        is_it = text_is(dialect, column, operator, text)
+        return select(workflow_execution.c.id).select_from(to).where(is_it)
+
+    return found
+
+
+_PARTITION, _WORKFLOW = "env_partition_id", "workflow_execution_id"
+# Words about rows that an execution has one of: its column, and which of these rows are meant.
+_LINKS: dict[str, tuple[str, Callable[[Dialect, str, str], Found]]] = {
+    "app": ("container_image_id", things.images),
+    "architecture": (_PARTITION, _of_partition(environment.c.architecture)),
+    "argument": ("start_command_id", _argument),
+    "base": ("container_image_id", _base),
+    "cluster": (_PARTITION, _of_partition(environment.c.cluster)),
+    "command": ("start_command_id", _command),
+    "execution": (_WORKFLOW, _of_workflow(workflow_execution.c.uuid)),
+    "host": (_PARTITION, _of_partition(env_partition.c.host)),
+    "queue": (_PARTITION, _of_partition(env_partition.c.queue)),
+    "runtime": (_PARTITION, _of_partition(environment.c.runtime)),
+    "user": ("person_id", _user),
+    "workflow": (_WORKFLOW, _of_workflow(workflow.c.wf_key_name)),
+}  # fmt: skip
 
 
 def _named(connection: Connection, condition: Condition) -> _Where:
     dialect, operator, value = connection.dialect, condition.operator, condition.value
     if condition.word == "metric":
         found = select(metric.c.execution_id).where(
-            metric.c.name == condition.name, number_is(metric.c.value, operator, float(value))
+            metric.c.name == short(condition.name),
+            number_is(metric.c.value, operator, float(value)),
         )
-        return execution.c.id.in_(found)
+        return _among(connection, execution.c.id, found)
     if condition.word == "tag":
         is_it = text_is(dialect, tag.c.value, _plain(operator), str(value))
-        found = select(tag.c.execution_id).where(tag.c.name == condition.name, is_it)
-        return _negated(operator, execution.c.id.in_(found))
-    ids = commands_with(connection, condition)
-    return among(dialect, execution.c.start_command_id, ids)
+        found = select(tag.c.execution_id).where(tag.c.name == short(condition.name), is_it)
+        has_it = _among(connection, execution.c.id, found)
+        return not_(has_it) if operator == "!=" else has_it
+    return among(dialect, execution.c.start_command_id, commands_with(connection, condition))

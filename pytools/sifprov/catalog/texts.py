@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 from sifprov.model.canonical import Json
@@ -19,6 +20,7 @@ LONG = 16 * 1024
 _BIG = 2**63
 _MIDDLE = 2**31
 _CUT = "…sha256:"
+_ESCAPE = re.compile(r"\\(\\|x[0-9a-f]{2}|u[0-9a-f]{4})")
 
 
 def short(text: str) -> str:
@@ -38,8 +40,27 @@ def long(text: str, limit: int = LONG) -> str:
 
 
 def path(text: str) -> str:
-    """Returns a folder's path: with host and name beside it, one index holds it."""
-    return text if len(text) <= 2 * SHORT and text.isascii() else _bounded(text, 2 * SHORT)
+    """Returns a path by which one file is told from another, escaped so that `on_disk` finds it:
+    with host and name beside it, one index holds it."""
+    if len(text) <= 2 * SHORT and text.isascii() and "\\" not in text:
+        return text
+    looks_escaped = _ESCAPE.search(text) is not None
+    return _bounded(text.replace("\\", "\\\\") if looks_escaped else text, 2 * SHORT)
+
+
+def on_disk(text: str) -> str | None:
+    """Reverses `path`; None for one that was too long to be kept."""
+    if _CUT in text:
+        return None
+    return _ESCAPE.sub(_plain, text) if "\\" in text else text
+
+
+def _plain(match: re.Match[str]) -> str:
+    word = match.group(1)
+    if word == "\\":
+        return word
+    number = int(word[1:], 16)
+    return chr(number + 0xDC00 if word[0] == "x" and number else number)
 
 
 def escaped(text: str) -> str:

@@ -6,16 +6,17 @@ Each function returns a SELECT of ids, for `IN`.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Dialect, Select, Table, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, Dialect, Select, Table, select, union
 
 from sifprov.catalog.ids import is_digest, uuid_of
-from sifprov.catalog.matching import begins, glob
+from sifprov.catalog.matching import begins, text_is
 from sifprov.catalog.tables import container_image, content, data_container, location, state
 from sifprov.catalog.texts import long, short
 from sifprov.catalog.texts import path as as_folder
 
+Found: TypeAlias = "Select[Any] | CompoundSelect[Any]"
 # Hex digits of SHA-256.
 _WHOLE = 64
 
@@ -47,41 +48,56 @@ def _recorded(table: Table, path: str) -> ColumnElement[bool]:
     return (table.c.name == short(os.path.basename(whole))) & (table.c.path == long(whole))
 
 
-def states(dialect: Dialect, operator: str, text: str) -> Select[Any]:
+def states(dialect: Dialect, operator: str, text: str) -> Found:
     """The states of data containers that `text` means, by `=` or, as a pattern of names, by `~`.
 
     A name or a UUID means the container in all of its states; so does a path, where the catalog
     knows a file there or a state was recorded with it.
     """
     c = state.c
-    if operator == "~":
-        named = select(data_container.c.id).where(glob(dialect, data_container.c.name, text))
-        return select(c.id).where(or_(glob(dialect, c.name, text), c.data_container_id.in_(named)))
-    if uuid := uuid_of(text):
-        found = select(data_container.c.id).where(data_container.c.uuid == uuid)
-        return select(c.id).where(c.data_container_id.in_(found))
-    if is_digest(text):
-        return select(c.id).where(c.content_id.in_(contents(dialect, text)))
-    if is_path(text):
-        there = select(location.c.data_container_id).where(files(text))
-        recorded = _recorded(state, text)
-        return select(c.id).where(or_(c.data_container_id.in_(there), recorded))
-    named = select(data_container.c.id).where(data_container.c.name == short(text))
-    return select(c.id).where(or_(c.name == short(text), c.data_container_id.in_(named)))
+    if operator == "=":
+        if uuid := uuid_of(text):
+            found = select(data_container.c.id).where(data_container.c.uuid == uuid)
+            return select(c.id).where(c.data_container_id.in_(found))
+        if is_digest(text):
+            return select(c.id).where(c.content_id.in_(contents(dialect, text)))
+        if is_path(text):
+            there = select(location.c.data_container_id).where(files(text))
+            return union(
+                select(c.id).where(c.data_container_id.in_(there)),
+                select(c.id).where(_recorded(state, text)),
+            )
+    return states_called(dialect, operator, text)
 
 
-def images(dialect: Dialect, operator: str, text: str) -> Select[Any]:
+def states_called(dialect: Dialect, operator: str, text: str) -> Found:
+    """The states of data containers with a name, now or when they were recorded."""
+    c = state.c
+    named = select(data_container.c.id).where(
+        text_is(dialect, data_container.c.name, operator, text)
+    )
+    # Not by OR, for which PostgreSQL would read the whole table.
+    return union(
+        select(c.id).where(text_is(dialect, c.name, operator, text)),
+        select(c.id).where(c.data_container_id.in_(named)),
+    )
+
+
+def images(dialect: Dialect, operator: str, text: str) -> Found:
     """The application containers that `text` means, likewise."""
     c = container_image.c
-    if operator == "~":
-        return select(c.id).where(glob(dialect, c.name, text))
-    if uuid := uuid_of(text):
-        return select(c.id).where(c.uuid == uuid)
-    if is_digest(text):
-        return select(c.id).where(
-            or_(c.content_id.in_(contents(dialect, text)), _digest_is(dialect, c.fingerprint, text))
-        )
-    if is_path(text) and "://" not in text:
-        there = select(location.c.container_image_id).where(files(text))
-        return select(c.id).where(or_(c.id.in_(there), _recorded(container_image, text)))
-    return select(c.id).where(c.name == short(text))
+    if operator == "=":
+        if uuid := uuid_of(text):
+            return select(c.id).where(c.uuid == uuid)
+        if is_digest(text):
+            return union(
+                select(c.id).where(c.content_id.in_(contents(dialect, text))),
+                select(c.id).where(_digest_is(dialect, c.fingerprint, text)),
+            )
+        if is_path(text) and "://" not in text:
+            there = select(location.c.container_image_id).where(files(text))
+            return union(
+                select(c.id).where(c.id.in_(there)),
+                select(c.id).where(_recorded(container_image, text)),
+            )
+    return select(c.id).where(text_is(dialect, c.name, operator, text))

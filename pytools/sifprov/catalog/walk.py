@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from sifprov.catalog.texts import escaped, path, short
+from sifprov.catalog.texts import path, short
 from sifprov.hostfs import is_local
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -70,7 +70,7 @@ class Walk:
                 yield from self._below(root)
             else:
                 folder, name = os.path.split(root)
-                key = escaped_name(name)
+                key = path(name)
                 files = {key: (name, stat_of(status))} if stat.S_ISREG(status.st_mode) else {}
                 yield Page(folder, self._host(folder, status), path(folder), files, is_one=True)
 
@@ -115,7 +115,7 @@ class Walk:
                         elif entry.is_file(follow_symlinks=False):
                             status = entry.stat(follow_symlinks=False)
                             if status.st_size >= _SMALLEST:
-                                files[escaped_name(entry.name)] = entry.name, stat_of(status)
+                                files[path(entry.name)] = entry.name, stat_of(status)
                     except OSError:
                         pass  # gone by now
         except OSError as error:
@@ -145,11 +145,6 @@ class Walk:
 def host_name() -> str:
     """Returns what this machine is called."""
     return short(os.uname().nodename)
-
-
-def escaped_name(name: str) -> str:
-    """Returns a file's name as it stands in the catalog."""
-    return name if name.isascii() else escaped(name)
 
 
 def stat_of(status: os.stat_result) -> Stat:

@@ -46,8 +46,8 @@ def command(
     """Read the records of all containers at and below each PATH into the catalog.
 
     Of a container only its header and its records are read, and only when it is new or has changed
-    since. The catalog is made when it is not there. Containers that have moved are known again. What
-    cannot be read is told, and costs nothing else.
+    since. The catalog is made when it is not there. Containers that have moved are known again.
+    What cannot be read is told, and costs nothing else.
 
     \b
     Examples:

@@ -43,6 +43,24 @@ def _ordered(value: Json, depth: int) -> Json:
     return value
 
 
+def check(value: Json, depth: int = 0) -> None:
+    """Raises ValueError for what has no canonical bytes, as `dumps` does."""
+    if isinstance(value, str):
+        if not value.isascii():
+            value.encode("utf-8")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            check(name, depth)
+            check(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            check(item, depth + 1)
+    else:
+        _ordered(value, depth)
+    if depth > _MAX_DEPTH:
+        raise ValueError("nested too deeply")
+
+
 def loads(data: bytes) -> Json:
     """Parses JSON from an untrusted source: UTF-8, without lone surrogates. Raises RecordError."""
     try:

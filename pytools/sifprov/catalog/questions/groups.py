@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, case, func, or_, select, union
 
 from sifprov.catalog.matching import among
 from sifprov.catalog.questions import MAX
@@ -25,6 +25,8 @@ from sifprov.model.answer import NUMBER, Column
 
 # The id of a workflow's execution; or a batch job; or the id of a run.
 Key: TypeAlias = "tuple[int | None, str | None, int | None]"
+# So many jobs are looked up at a time.
+_JOBS = 500
 _KEY = (e.workflow_execution_id, group_job, group_alone)
 
 
@@ -117,19 +119,19 @@ def _group(
     )  # fmt: skip
 
 
-def of_keys(dialect: Any, keys: Iterable[Any]) -> ColumnElement[bool]:
+def of_keys(connection: Connection, keys: Iterable[Any]) -> ColumnElement[bool]:
     """Returns the WHERE of the runs of these groups."""
     keys = list(keys)
-    parts = [
-        among(dialect, e.workflow_execution_id, [k[0] for k in keys if k[0] is not None]),
-        among(dialect, e.id, [k[2] for k in keys if k[2] is not None]),
-    ]
-    if jobs := sorted({k[1] for k in keys if k[1] is not None}):
-        alone = e.workflow_execution_id.is_(None)
-        parts.append(e.id.in_(select(e.id).where(
-            or_(e.job_id.in_(jobs), e.array_job_id.in_(jobs)), job.in_(jobs), alone
-        )))  # fmt: skip
-    return or_(*parts)
+    runs = [key[2] for key in keys if key[2] is not None]
+    jobs = sorted({key[1] for key in keys if key[1] is not None})
+    for place in range(0, len(jobs), _JOBS):
+        some = jobs[place : place + _JOBS]
+        found = union(*(select(e.id).where(c.in_(some), group_job.in_(some))
+                        for c in (e.job_id, e.array_job_id)))  # fmt: skip
+        runs += connection.scalars(found)
+    dialect = connection.dialect
+    executions = [key[0] for key in keys if key[0] is not None]
+    return or_(among(dialect, e.workflow_execution_id, executions), among(dialect, e.id, runs))
 
 
 def _spread(connection: Connection, keys: list[Any]) -> dict[Key, set[int]]:
@@ -137,7 +139,7 @@ def _spread(connection: Connection, keys: list[Any]) -> dict[Key, set[int]]:
     found: dict[Key, set[int]] = defaultdict(set)
     if keys:
         query = select(*_KEY, e.env_partition_id).where(
-            of_keys(connection.dialect, keys), e.env_partition_id.is_not(None)
+            of_keys(connection, keys), e.env_partition_id.is_not(None)
         ).distinct()  # fmt: skip
         for *key, partition in connection.execute(query):
             found[tuple(key)].add(partition)
@@ -155,7 +157,7 @@ def images_of(connection: Connection, keys: Iterable[Key]) -> dict[Key, tuple[st
     query = (
         select(*_KEY, container_image.c.name)
         .join(container_image, container_image.c.id == e.container_image_id)
-        .where(of_keys(connection.dialect, keys))
+        .where(of_keys(connection, keys))
         .distinct()
     )
     for *key, name in connection.execute(query):

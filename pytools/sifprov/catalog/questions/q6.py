@@ -48,7 +48,7 @@ def ask(connection: Connection, asked: Asked) -> Answer:
 def _groups(connection: Connection, keys: set[Any]) -> dict[Any, Group]:
     if not keys:
         return {}
-    where = of_keys(connection.dialect, keys) & (e.kind == "run")
+    where = of_keys(connection, keys) & (e.kind == "run")
     return {group.key: group for group in groups(connection, where)}
 
 

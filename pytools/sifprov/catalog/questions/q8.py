@@ -69,4 +69,4 @@ def _best_runs(
         .limit(most)
     )
     keys = {tuple(row) for row in connection.execute(query)}
-    return of_keys(connection.dialect, keys) & (e.kind == "run")
+    return of_keys(connection, keys) & (e.kind == "run")

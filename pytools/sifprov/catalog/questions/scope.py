@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Dialect, and_, case, func, sel
 
 from sifprov.catalog import things
 from sifprov.catalog.conditions import parse
-from sifprov.catalog.matching import begins
+from sifprov.catalog.matching import among, begins
 from sifprov.catalog.questions import Asked
 from sifprov.catalog.runs import one
 from sifprov.catalog.tables import execution, workflow, workflow_execution
@@ -36,8 +36,8 @@ def scope(connection: Connection, asked: Asked) -> ColumnElement[bool]:
         is_pattern = word == "workflow" and ("*" in value or "?" in value)
         parts.append(one(connection, parse(f"{word}{'~' if is_pattern else '='}{value}")))
     if asked.image is not None:
-        images = select(things.images(dialect, "=", asked.image).subquery().c.id)
-        parts.append(e.container_image_id.in_(images))
+        ids = connection.scalars(things.images(dialect, "=", asked.image))
+        parts.append(among(dialect, e.container_image_id, ids))
     return and_(*parts)
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
 from sifprov.catalog.arguments import setting_is, settings, values, words
 from sifprov.catalog.conditions import NAMED, WORDS, Condition, Kind, parse
-from sifprov.catalog.matching import among
+from sifprov.catalog.matching import among, number_is
 from sifprov.catalog.runs import one
 from sifprov.catalog.tables import execution, metric, start_command, tag
+from sifprov.catalog.texts import short
 from sifprov.errors import SifprovError
 
 _NAMED = tuple(NAMED)
@@ -54,30 +55,37 @@ def met(
     """Returns the WHERE of the runs (of those in `scope`) that meet a condition."""
     if isinstance(wanted, Condition):
         return one(connection, wanted)
-    parts = [_tags(connection, wanted, scope)]
+    dialect, e = connection.dialect, execution.c
     as_arg = Condition("arg", wanted.name, wanted.operator, wanted.value, "")
     commands = [key for key, _ in values(connection, as_arg)]
-    parts.append(among(connection.dialect, execution.c.start_command_id, commands))
+    runs = [*_tags(connection, wanted, scope), *_metrics(connection, wanted, scope)]
+    return or_(among(dialect, e.id, runs), among(dialect, e.start_command_id, commands))
+
+
+def _metrics(connection: Connection, wanted: Free, scope: ColumnElement[bool]) -> Iterator[int]:
     number = _number(wanted.value)
-    if number is not None and wanted.operator in Kind.NUMBER.operators:
-        numeric = replace(as_arg, word="metric", value=number)
-        parts.append(one(connection, numeric))
-    return or_(*parts)
+    if number is None or wanted.operator not in Kind.NUMBER.operators:
+        return
+    c = metric.c
+    query = (
+        select(c.execution_id)
+        .join(execution, execution.c.id == c.execution_id)
+        .where(c.name == short(wanted.name), number_is(c.value, wanted.operator, number), scope)
+    )
+    yield from connection.scalars(query)
 
 
-def _tags(connection: Connection, wanted: Free, scope: ColumnElement[bool]) -> ColumnElement[bool]:
-    if wanted.operator == "=" and _number(wanted.value) is None:
-        return one(connection, Condition("tag", wanted.name, "=", wanted.value, ""))
+def _tags(connection: Connection, wanted: Free, scope: ColumnElement[bool]) -> Iterator[int]:
     query = (
         select(tag.c.execution_id, tag.c.value)
         .join(execution, execution.c.id == tag.c.execution_id)
-        .where(tag.c.name == wanted.name, scope)
+        .where(tag.c.name == short(wanted.name), scope)
     )
-    ids = [
-        key for key, value in connection.execute(query)
-        if setting_is(value, wanted.operator, wanted.value)
-    ]  # fmt: skip
-    return among(connection.dialect, execution.c.id, ids)
+    if wanted.operator == "=" and _number(wanted.value) is None:
+        query = query.where(tag.c.value == short(wanted.value))
+    for key, value in connection.execute(query):
+        if setting_is(value, wanted.operator, wanted.value):
+            yield key
 
 
 def _number(text: str) -> float | None:
