@@ -45,6 +45,7 @@ def test_every_key_is_read(home: Home) -> None:
     home.write(
         "# a comment\n[capture]\ndigest = full\ncache = no\nro_inputs = no\n"
         "environment = MY_SEED, SLURM_*\nmetadata = /data/100%/meta.sif\nlog_bytes = 64K\n"
+        "live = yes\n"
     )
     assert home.load() == Settings(
         digest="full",
@@ -53,7 +54,18 @@ def test_every_key_is_read(home: Home) -> None:
         environment=("MY_SEED", "SLURM_*"),
         metadata="/data/100%/meta.sif",
         log_bytes=65536,
+        live=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"), [("1", True), ("yes", True), ("0", False), ("no", False), ("", False)]
+)
+def test_reports_are_switched_by_a_variable(home: Home, value: str, wanted: bool) -> None:
+    home.write(f"[capture]\nlive = {'no' if wanted else 'yes'}\n")
+    assert home.load(SIFPROV_LIVE=value).live is wanted
+    with pytest.raises(FileError, match="SIFPROV_LIVE"):
+        home.load(SIFPROV_LIVE="perhaps")
 
 
 def test_the_folder_of_xdg_counts_when_it_is_absolute(home: Home, tmp_path: Path) -> None:
