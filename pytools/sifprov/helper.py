@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from uuid import uuid4
 
 from sifprov import capture
 from sifprov.capture.facts.resources import of_container

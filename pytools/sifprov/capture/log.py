@@ -14,7 +14,7 @@ from sifprov.placement import Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    pass
 
 
 def store(place: Place, container: UUID, data: bytes) -> Fact:
