@@ -119,7 +119,7 @@ func (r *recorder) run() outcome {
 	var told bool
 	select {
 	case <-r.job.runs:
-		_ = p.write([]byte(runningLine))
+		_ = p.write(runningLine(startedPID.Load()))
 		e, told = <-r.end
 	case e, told = <-r.end:
 	}

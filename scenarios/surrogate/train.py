@@ -29,7 +29,9 @@ def main():
     inputs, outputs = StandardScaler().fit(velocities[~tested]), StandardScaler(with_std=False)
     outputs.fit(traces[~tested])
     scale = traces[~tested].std()
-    network = MLPRegressor((width,) * layers, max_iter=250, learning_rate_init=0.003, random_state=1)
+    network = MLPRegressor(
+        (width,) * layers, max_iter=250, learning_rate_init=0.003, random_state=1
+    )
     # It is stopped after so many rounds on purpose, so that every network costs about the same.
     warnings.simplefilter("ignore", ConvergenceWarning)
     network.fit(inputs.transform(velocities[~tested]), outputs.transform(traces[~tested]) / scale)

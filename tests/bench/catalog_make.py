@@ -327,6 +327,12 @@ def write(folder: str, made: Iterator[Made]) -> int:
         if count % 500 == 1:
             below = os.path.join(folder, f"{count // 50_000:03}", f"{count // 500:05}")
             os.makedirs(below)
+        data = it.file()
         with open(os.path.join(below, it.name), "wb") as file:
-            file.write(it.file())
+            # Unused slots and the partition are holes, as in real ones.
+            for at in range(0, len(data), 4096):
+                if any(data[at : at + 4096]):
+                    file.seek(at)
+                    file.write(data[at : at + 4096])
+            file.truncate(len(data))
     return count

@@ -7,6 +7,7 @@ import json
 import os
 import pwd
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +16,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from sifprov import livereports
 from sifprov.catalog.store import open_catalog
 from sifprov.pluginadmin.delivery import deliver_command
+from tests import postgresql
 from tests.postgresql import Server
 from tests.real.job import COPY, Job
 from tests.real.test_live import LIVE, going_on, reports
@@ -61,6 +64,32 @@ def stopped(server: Server) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def stop(server: Server) -> list[str]:
+    """Stops it; returns the command line by which it is started again."""
+    pid = postmaster(server)
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
+    os.kill(pid, signal.SIGINT)
+    # Who started it reaps it at the very end.
+    wait_until(lambda: livereports.process(pid) is None)
+    return [os.fsdecode(word) for word in words]
+
+
+@contextmanager
+def started(server: Server, argv: list[str]) -> Iterator[None]:
+    """It runs again, until the end."""
+    owner = (server.folder / "data").stat()
+    process = subprocess.Popen(
+        argv, cwd=server.folder, user=owner.st_uid, group=owner.st_gid, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        postgresql._wait(server, process)
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(PATIENCE)
 
 
 def timed(job: WrapJob, env: dict[str, str]) -> float:
@@ -118,3 +147,17 @@ def test_a_server_that_is_away_costs_a_run_nothing(
     job.run([job.sifprov, "flush"], env=job.env(server)).expect()
     wait_until(lambda: reports(job) == [])
     assert outcomes(place) == ["exited"] * 6
+
+
+def test_what_a_server_missed_arrives_when_it_is_there_again(wrap_job: WrapJob) -> None:
+    job = wrap_job
+    with postgresql.server() as own:
+        env = {**LIVE, "SIFPROV_CATALOG": own.url()}
+        argv = stop(own)
+        timed(job, env)
+        assert len(reports(job)) == 1
+        with started(own, argv):
+            # The next run brings both.
+            timed(job, env)
+            wait_until(lambda: outcomes(own.url()) == ["exited"] * 2)
+    assert reports(job) == []

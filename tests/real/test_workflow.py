@@ -145,6 +145,11 @@ def test_a_workflow_runs_goes_on_and_is_replayed(site: Site) -> None:
     replay = ["rerun", "both.sif", "--from-origin", "--engine", "snakemake", "--json"]
     found = json.loads(site(*replay).stdout)
     assert (found["verdict"], len(found["steps"])) == ("same", 3)
+    # For those who want only the workflow.
+    site("export", "both.sif", "--format", "snakemake", "-o", "again/")
+    plain = ["sh", "-c", "cd again && snakemake --cores 2"]
+    site.run(plain, env=site.env).expect()
+    assert site("compare", "both.sif", "again/both.sif").stdout.endswith("same\n")
 
 
 def test_an_interrupted_workflow_goes_on_in_a_fine_composition(site: Site) -> None:

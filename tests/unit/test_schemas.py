@@ -53,9 +53,10 @@ FORMATS = (FOLDER.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8"
 NAMES = {
     "record", "capture-request", "plugin-config", "trail", "trail-file", "rerun", "spool",
     "plugin-status", "layout", "log", "bundle", "compare", "data-files", "data-info", "data-ls",
-    "answer", "diff", "doctor", "files", "flush", "lineage", "replay-options", "replay-plan",
-    "report", "site-log", "verify", "workflow", "workflow-check", "workflow-plan", "workflow-run",
-    "workflow-show", "workflow-step", "workflow-work",
+    "answer", "catalog-status", "diff", "doctor", "files", "flush", "index", "lineage", "measured",
+    "replay-options", "replay-plan", "report", "site-log", "telemetry", "verify", "workflow",
+    "workflow-check", "workflow-plan", "workflow-run", "workflow-show", "workflow-step",
+    "workflow-work",
 }  # fmt: skip
 
 
@@ -73,6 +74,7 @@ OPTIONAL = {
     "marks",
     "metadata",
     "mounts",
+    "pid",
     "record_id",
     "site_log",
     "variables",

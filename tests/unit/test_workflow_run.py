@@ -17,6 +17,8 @@ from tests.unit.schemas import problems
 from tests.unit.verified import make_app
 from tests.unit.workflows import Site, diamond, document, make_raw, make_site, step
 
+import sifprov.__main__
+from sifprov.api import check_workflow, run_workflow
 from sifprov.create import create_data
 
 
@@ -294,6 +296,35 @@ def test_no_word_of_a_workflow_is_read_as_anything_else(tmp_path: Path) -> None:
     assert site.part("left.sif")["name"] == "{w} $(touch hit) '\" ä"
     assert not list(tmp_path.rglob("hit"))
     assert site.run().stdout.endswith("all 2 steps are up to date\n")
+
+
+def test_a_workflow_runs_from_python(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = site.write(document(step("prep", ("raw",))))
+    for name, value in site.env.items():
+        monkeypatch.setenv(name, value)
+    assert [due.why for due in check_workflow(path)] == ["no prep yet"]
+    executed = run_workflow(path, jobs=1)
+    assert executed.record
+    assert executed.record.state == "complete"
+    assert not any(due.runs for due in check_workflow(path))
+    assert run_workflow(path).record is None
+
+
+def test_no_module_beside_a_workflow_is_imported(tmp_path: Path) -> None:
+    site = make_site(tmp_path / "w")
+    hit = tmp_path / "hit"
+    for name in ("json", "sifprov", "snakemake", "typing", "site", "sitecustomize"):
+        site.path(f"{name}.py").write_text(f"open({str(hit)!r}, 'w').close()\n")
+    one = step("prep", ("raw",))
+    one["outputs"][0]["path"] = "new/folder/prep.sif"
+    path = site.write(document(one))
+    argv = [sys.executable, sifprov.__main__.__file__, "workflow", "run", str(path)]
+    ended = subprocess.run(
+        argv, cwd="/", env=site.env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert not hit.exists()
+    assert site.path("new/folder/prep.sif").exists()
 
 
 def test_a_replay_by_snakemake_comes_to_the_same_verdict(done: Site) -> None:

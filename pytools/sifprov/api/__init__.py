@@ -21,9 +21,11 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from sifprov.api.catalog import Catalog
 from sifprov.api.container import Container, FileInside
 from sifprov.api.replay import PlannedReplay
 from sifprov.api.trail import Trail
+from sifprov.api.workflow import check_workflow, run_workflow
 
 if TYPE_CHECKING:
     from sifprov.doctor import Report as DoctorReport
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     from sifprov.layouts import Layout
 
 __all__ = [
-    "Container", "FileInside", "PlannedReplay", "Trail",
-    "doctor", "flush", "layouts", "make", "open", "run",
+    "Catalog", "Container", "FileInside", "PlannedReplay", "Trail",
+    "check_workflow", "doctor", "flush", "layouts", "make", "open", "run", "run_workflow",
 ]  # fmt: skip
 
 PathLike = str | os.PathLike[str]

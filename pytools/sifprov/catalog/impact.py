@@ -112,15 +112,18 @@ def _begin(connection: Connection, text: str, copies: bool) -> tuple[set[int], s
     dialect = connection.dialect
     states = set(connection.scalars(things.states(dialect, "=", text)))
     images = set(connection.scalars(things.images(dialect, "=", text)))
+    if not states and not images and (uuid := uuid_of(text)):
+        left = select(state.c.id).join(execution, state.c.generated_by == execution.c.id)
+        states = set(connection.scalars(left.where(execution.c.uuid == uuid)))
+    if not states and not images and (uuid := things.uuid_in(text)):
+        # A file that the catalog has not seen here, such as one that was moved.
+        states = set(connection.scalars(things.states(dialect, "=", uuid)))
+        images = set(connection.scalars(things.images(dialect, "=", uuid)))
     if not states and not images:
-        if uuid := uuid_of(text):
-            left = select(state.c.id).join(execution, state.c.generated_by == execution.c.id)
-            states = set(connection.scalars(left.where(execution.c.uuid == uuid)))
-        if not states:
-            raise MissingError(
-                f"{text}: nothing in the catalog is called so",
-                hint="'sifprov index FOLDER' reads the containers of a folder into it",
-            )
+        raise MissingError(
+            f"{text}: nothing in the catalog is called so",
+            hint="'sifprov index FOLDER' reads the containers of a folder into it",
+        )
     if copies:
         states |= set(connection.scalars(_alike(dialect, states)))
         images |= set(connection.scalars(_alike_images(dialect, images)))

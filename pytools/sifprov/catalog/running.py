@@ -61,10 +61,12 @@ def standing(of: Any, machine: Machine) -> str:
     On this machine its processes tell: the runtime's, and the one that will report the end. On
     another one, how long ago it was heard of.
     """
+    is_silent = machine.now_us - (of.seen_us or 0) > PATIENCE_US
     if of.host != machine.host or _space(of.boot_id) != _space(machine.boot):
-        return SILENT if machine.now_us - (of.seen_us or 0) > PATIENCE_US else RUNNING
+        return SILENT if is_silent else RUNNING
     if of.boot_id != machine.boot:
-        return LOST
+        # We were started anew, or it is another machine of our name, as some have: that one talks.
+        return LOST if is_silent else RUNNING
     lives = _lives(of.pid, of.pid_started, machine)
     is_watched = _lives(of.recorder_pid, of.recorder_started, machine)
     if lives:

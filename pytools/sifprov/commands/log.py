@@ -8,7 +8,7 @@ from typing import NamedTuple
 import click
 
 from sifprov.applog import read_log
-from sifprov.commands.answers import answer_options, show
+from sifprov.commands.answers import answer_options, only_one, show
 from sifprov.commands.following import following, tell_lost
 from sifprov.commands.place import ContainerPath, record_meant
 from sifprov.errors import Exit
@@ -29,6 +29,10 @@ _ROWS = 20
 )  # fmt: skip
 @click.option("--stream", type=click.Choice(sorted(STREAMS)), help="Show this one alone.")
 @click.option(
+    "--telemetry", is_flag=True,
+    help="Print what the run used over time instead, where '--telemetry' measured it.",
+)  # fmt: skip
+@click.option(
     "--metadata", metavar="PATH", type=click.Path(exists=True),
     help="The metadata container that has the record [default: $SIFPROV_METADATA, or the setting].",
 )  # fmt: skip
@@ -41,6 +45,7 @@ def command(
     container: str | None,
     record: str | None,
     stream: str | None,
+    telemetry: bool,
     metadata: str | None,
     failed: bool,
     since: str | None,
@@ -61,6 +66,9 @@ def command(
     characters that could act on it are shown as escapes. Elsewhere the bytes come as they were.
     Where some were not kept, a line on standard error says so in their place.
 
+    --telemetry prints a table of processor, memory, disk and network; with --csv or --json, the
+    numbers as they were counted.
+
     \b
     Examples:
       sifprov log
@@ -68,12 +76,18 @@ def command(
       sifprov log --user ada -n 100 --csv
       sifprov log output.sif
       sifprov log output.sif --stream stderr > errors.txt
+      sifprov log output.sif --telemetry
+      sifprov log output.sif --telemetry --csv > used.csv
     """
+    only_one(json=as_json, csv=as_csv)
+    only_one(stream=bool(stream), telemetry=telemetry)
     of_runs = {
         "--failed": failed, "--since": since, "--user": user, "-n": number, "--limit": limit,
-        "--json": as_json, "--csv": as_csv, "--catalog": catalog,
+        "--catalog": catalog,
     }  # fmt: skip
-    of_one = {"--record": record, "--stream": stream, "--metadata": metadata}
+    of_one = {
+        "--record": record, "--stream": stream, "--telemetry": telemetry, "--metadata": metadata
+    }  # fmt: skip
     for name, value in (of_one if container is None else of_runs).items():
         if value:
             which = "wants a container" if container is None else "goes without a container"
@@ -82,6 +96,11 @@ def command(
         wanted = _Which(failed, since, user, number or limit)
         return _list(wanted, as_json=as_json, as_csv=as_csv, place=catalog)
     place = metadata_place(metadata)
+    if telemetry:
+        _show_measured(container, record_meant(record), place, as_json=as_json, as_csv=as_csv)
+        return Exit.OK
+    if as_json or as_csv:
+        raise click.UsageError("--json and --csv of a container want --telemetry")
     _, log = read_log(container, record_meant(record), place)
     _show(log.head, stream)
     if log.cut:
@@ -117,6 +136,22 @@ def _list(which: _Which, *, as_json: bool, as_csv: bool, place: str | None) -> i
             )
     tell_lost(lost)
     return show(answer, as_json=as_json, as_csv=as_csv, columns=SHOWN)
+
+
+def _show_measured(
+    container: str, record: str | None, metadata: str, *, as_json: bool, as_csv: bool
+) -> None:
+    from sifprov.measured import read_measured  # only who wants it pays for it
+    from sifprov.render.telemetry import table, to_csv, to_json
+
+    about, found = read_measured(container, record, metadata)
+    if as_json:
+        click.echo(to_json(about, found))
+    elif as_csv:
+        click.echo(to_csv(found))
+    else:
+        for line in table(about, found):
+            click.echo(line)
 
 
 def _show(chunks: tuple[Chunk, ...], stream: str | None) -> None:

@@ -215,6 +215,13 @@ def is_running(line: bytes) -> bool:
     return Reader(loads(line), "").word("event") == "running"
 
 
+def running_process(line: bytes) -> int:
+    """Returns the process that such a line names, 0 for none: the container's first one by the
+    plugin, the runtime by the wrapper."""
+    r = Reader(loads(line), "")
+    return r.integer("pid", 1, 2**31) if r.has("pid") else 0
+
+
 def parse_end(line: bytes) -> CaptureEnd:
     """Reads a request's second line; no line at all means that the runtime was killed."""
     if not line.strip():

@@ -25,6 +25,7 @@ from sifprov.model.reader import Reader
 from sifprov.model.workflowpart import COARSE, FINE, HYBRID, checked_name
 from sifprov.roles import MAX_MOUNT
 from sifprov.workflow.document import DEFAULT_FREE, RUN, Input, Output, Step, Workflow
+from sifprov.workflow.reading import from_json
 
 PROTOTYPE, PROVDEPLOY = "prototype", "provdeploy"
 # Where a workflow of ProvDeploy finds its scripts, and what the activity before it made.
@@ -38,12 +39,19 @@ def read(value: Json) -> tuple[Workflow, tuple[str, ...], str]:
     program's it is. Raises RecordError, which names the JSON path."""
     fields = value if isinstance(value, dict) else {}
     if "WorkflowName" in fields:
-        return (*_prototype(value), PROTOTYPE)
+        return (*_as_ours(*_prototype(value)), PROTOTYPE)
     if "workflow" in fields and "act" in fields:
-        return (*_provdeploy(value), PROVDEPLOY)
+        return (*_as_ours(*_provdeploy(value)), PROVDEPLOY)
     raise RecordError(
         "schema", "not 'sifprov.workflow/1', nor a workflow of the prototype or of ProvDeploy"
     )
+
+
+def _as_ours(found: Workflow, notes: tuple[str, ...]) -> tuple[Workflow, tuple[str, ...]]:
+    try:
+        return from_json(found.to_json()), notes
+    except RecordError as error:
+        raise RecordError("", f"no workflow of ours can say that: {error}") from error
 
 
 # -- the thesis's prototype

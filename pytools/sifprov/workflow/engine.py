@@ -9,7 +9,7 @@ from contextlib import suppress
 from uuid import uuid4
 
 from sifprov.errors import MissingError, SifprovError, StepError
-from sifprov.frozen import dataclass, replace
+from sifprov.frozen import dataclass
 from sifprov.model.timestamp import from_ns
 from sifprov.model.workflowpart import ID
 from sifprov.workflow import history, snakemake
@@ -124,9 +124,10 @@ def execute(
             work.end()
             return Executed(plan, todo, None, kept)
         document = history.digest_of(plan.workflow)
-        plan = replace(plan, id=work.unfinished(document) or str(uuid4()))
-        before = history.last(kept, plan.id)
-        work.begin(plan.id or "", document)
+        execution = work.unfinished(document) or str(uuid4())
+        plan = plan.with_id(execution)
+        before = history.last(kept, execution)
+        work.begin(execution, document)
         _prepare(plan, work, todo)
         followed = _Followed(plan, work, todo, on_state, before)
         began, state = from_ns(time.time_ns()), INTERRUPTED
@@ -134,12 +135,12 @@ def execute(
         try:
             code = snakemake.run(
                 argv, work.folder, os.path.join(work.folder, LOG),
-                {**environ, ID: plan.id or ""}, followed.look,
+                {**environ, ID: execution}, followed.look,
             )  # fmt: skip
             state = COMPLETE if code == 0 and followed.complete() else FAILED
         finally:
             record = WorkflowRun(
-                id=plan.id or "", workflow=plan.workflow, composition=plan.composition,
+                id=execution, workflow=plan.workflow, composition=plan.composition,
                 folder=folder, engine=("snakemake", version, engine.where),
                 started=before.started if before else began, ended=from_ns(time.time_ns()),
                 state=state,

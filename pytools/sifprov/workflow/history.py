@@ -15,6 +15,7 @@ from sifprov.model.canonical import Json, dumps, loads, record_digest, text_to_j
 from sifprov.model.reader import Reader
 from sifprov.model.workflowpart import COMPOSITIONS
 from sifprov.newfile import sync_folder
+from sifprov.plainfile import read_plain
 from sifprov.version import VERSION
 from sifprov.workflow.document import Workflow
 from sifprov.workflow.reading import from_json
@@ -154,13 +155,7 @@ def append(path: str, run: WorkflowRun) -> None:
 def read(path: str) -> tuple[WorkflowRun, ...]:
     """Returns the executions, oldest first, each once. A line that cannot be read is left out.
     Raises FileError, NoRecordError where there is none."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_MOST + 1)
-    except OSError as error:
-        raise FileError(f"{path}: {error.strerror}") from error
-    if len(data) > _MOST:
-        raise FileError(f"{path}: larger than {_MOST} bytes")
+    data = read_plain(path, _MOST, "record of workflows")
     found: dict[str, WorkflowRun] = {}
     for line in data.split(b"\n"):
         try:

@@ -8,6 +8,7 @@ import os
 from sifprov.errors import FileError, RecordError
 from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json, loads
+from sifprov.plainfile import read_plain
 from sifprov.workflow import convert
 from sifprov.workflow.document import SCHEMA, Workflow
 from sifprov.workflow.graph import shape
@@ -29,14 +30,7 @@ class Loaded:
 
 def load(path: str) -> Loaded:
     """Reads a workflow file. Raises FileError, which names the file and the JSON path."""
-    try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            data = file.read(_MAX_FILE + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise FileError(f"{path}: {reason}") from error
-    if len(data) > _MAX_FILE:
-        raise FileError(f"{path}: larger than {_MAX_FILE} bytes: this is no workflow")
+    data = read_plain(path, _MAX_FILE, "workflow")
     try:
         value = loads(data)
         if isinstance(value, dict) and value.get("schema") == SCHEMA:
@@ -60,8 +54,3 @@ def to_text(workflow: Workflow) -> str:
     steps = document.pop("steps")
     ordered = {**first, **document, "steps": steps}
     return json.dumps(ordered, indent=2, ensure_ascii=False) + "\n"
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    # A FIFO is opened at once, and is empty.
-    return os.open(path, flags | os.O_NONBLOCK)

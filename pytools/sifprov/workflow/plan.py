@@ -14,6 +14,7 @@ from sifprov.frozen import dataclass
 from sifprov.layouts import Layout, find_layout
 from sifprov.model.canonical import Json, dumps, loads, text_to_json
 from sifprov.model.reader import Reader
+from sifprov.plainfile import read_plain
 from sifprov.sizes import parse_size
 from sifprov.workflow.document import DEFAULT_FREE, DEFAULT_MOUNT, Output, Step, Workflow
 from sifprov.workflow.graph import Shape, composition, shape
@@ -44,22 +45,31 @@ class Target:
     free: int
 
 
-@dataclass(frozen=True)
 class Plan:
     """`folder` is the absolute one that paths of the workflow start from, `id` the UUID of this
     execution (None: each start of the engine is one), `runtime` the program to use, `options` what
     each step's runtime is to be told besides its own."""
 
-    workflow: Workflow
-    folder: str
-    id: str | None = None
-    runtime: str | None = None
-    options: tuple[str, ...] = ()
+    def __init__(
+        self,
+        workflow: Workflow,
+        folder: str,
+        id: str | None = None,  # noqa: A002 - as the document calls it
+        runtime: str | None = None,
+        options: tuple[str, ...] = (),
+    ) -> None:
+        """Raises RecordError for a workflow that is none (graph.py)."""
+        self.workflow, self.folder, self.id = workflow, folder, id
+        self.runtime, self.options = runtime, options
+        self.shape: Shape = shape(workflow)
+        self._outputs = {o.name: self.path(o.path) for s in workflow.steps for o in s.outputs}
+        self._makers = {
+            self.path(o.path): n for n, s in enumerate(workflow.steps) for o in s.outputs
+        }
 
-    @property
-    def shape(self) -> Shape:
-        """The dependencies."""
-        return shape(self.workflow)
+    def with_id(self, execution: str) -> Plan:
+        """Returns the plan of an execution."""
+        return Plan(self.workflow, self.folder, execution, self.runtime, self.options)
 
     @property
     def composition(self) -> str:
@@ -78,14 +88,11 @@ class Plan:
 
     def sources(self, step: Step) -> tuple[Source, ...]:
         """Returns what a step reads, in its order."""
-        made = {o.name: o for s in self.workflow.steps for o in s.outputs}
-        makers = {
-            self.path(o.path): n for n, s in enumerate(self.workflow.steps) for o in s.outputs
-        }
         found = []
         for each in step.inputs:
-            path = self.path(each.file if each.file is not None else made[each.output or ""].path)
-            found.append(Source(path, each.mount, makers.get(path)))
+            file = each.file is not None
+            path = self.path(each.file or "") if file else self._outputs[each.output or ""]
+            found.append(Source(path, each.mount, self._makers.get(path)))
         return tuple(found)
 
     def targets(self, step: Step) -> tuple[Target, ...]:
@@ -140,11 +147,9 @@ def _pair(value: Json, path: str) -> tuple[Json, str]:
 
 def _workflow(value: Json) -> Workflow:
     try:
-        found = from_json(value)
-        shape(found)
+        return from_json(value)
     except RecordError as error:
-        raise RecordError(f"workflow.{error.path}", str(error)) from error
-    return found
+        raise RecordError("workflow", str(error)) from error
 
 
 def line_of(plan: Plan) -> str:
@@ -162,13 +167,12 @@ def ascii_line(value: Json) -> str:
 def data_of_file(path: str) -> Json:
     """Returns the data that stand in a Snakefile of ours. Raises FileError, RecordError."""
     start = b"# {"
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise FileError(f"{path}: {error.strerror}") from error
-    lines = [line for line in data.splitlines() if line.startswith(start)]
-    if len(lines) != 1 or len(data) > MAX_FILE:
+    lines = [
+        line
+        for line in read_plain(path, MAX_FILE, "Snakefile").splitlines()
+        if line.startswith(start)
+    ]
+    if len(lines) != 1:
         raise FileError(f"{path}: not a Snakefile that sifprov has written")
     return loads(lines[0][2:])
 

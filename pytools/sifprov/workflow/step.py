@@ -86,6 +86,7 @@ def _run(
     why: str,
 ) -> State:
     targets = plan.targets(step)
+    _make_folders(targets)
     _clear(plan, step, targets)
     aside = _put_aside(targets)
     code = 255
@@ -131,10 +132,11 @@ def command_line(plan: Plan, step: Step, targets: Sequence[Target]) -> list[str]
 
 def program() -> list[str]:
     """Returns what starts `sifprov` again: the program that runs now, where it is that."""
-    name = os.path.basename(sys.argv[0])
-    if name in ("sifprov", "__main__.py") and os.path.isfile(sys.argv[0]):
+    if os.path.basename(sys.argv[0]) == "sifprov" and os.path.isfile(sys.argv[0]):
         return [sys.executable, os.path.abspath(sys.argv[0])]
-    return [sys.executable, "-m", "sifprov"]
+    # Not by -m: Python would look for modules in the current folder, which is the workflow's.
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return [sys.executable, os.path.join(package, "__main__.py")]
 
 
 def _environment(plan: Plan, step: Step, environ: Mapping[str, str]) -> dict[str, str]:
@@ -162,7 +164,7 @@ def _clear(plan: Plan, step: Step, targets: Sequence[Target]) -> None:
                 os.unlink(old)
             else:
                 os.rename(old, target.path)
-        part = part_of(os.path.realpath(target.path))
+        part = part_of(target.path)
         if os.path.lexists(part):
             refuse_users(part)
             # A run that was killed with all that knew of it: its request waits in the spool.
@@ -177,6 +179,15 @@ def _clear(plan: Plan, step: Step, targets: Sequence[Target]) -> None:
                     f" {step.activity!r} of this workflow",
                     hint="remove it, or name another path in the workflow",
                 )
+
+
+def _make_folders(targets: Sequence[Target]) -> None:
+    for target in targets:
+        folder = os.path.dirname(target.path)
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except OSError as error:
+            raise FileError(f"{folder}: {error.strerror}") from error
 
 
 def _put_aside(targets: Sequence[Target]) -> dict[str, str]:

@@ -159,6 +159,8 @@ def _other_inputs(plan: Plan, step: Step, record: Record, looks: Looks) -> str |
     if then.keys() != now.keys() or len(others) > len(step.outputs):
         return "other inputs are bound"
     for mount, digest in now.items():
+        if then[mount].digest is None:
+            return f"the record does not tell the content of the input at {mount}"
         if then[mount].digest != digest:
             return f"the input at {mount} has other content"
     return None

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 from sifprov.errors import FileError, SifprovError
+from sifprov.frozen import NamedTuple
 from sifprov.model.record import EXITED
 from sifprov.model.request import CaptureEnd
 
@@ -42,8 +42,7 @@ def plan(
         )
     found = []
     for path, _ in missing:
-        good = os.path.join(os.path.realpath(os.path.dirname(path) or "."), os.path.basename(path))
-        part = part_of(good)
+        good, part = place_of(path), part_of(path)
         if os.path.lexists(part):
             raise FileError(
                 f"{part}: exists already",
@@ -53,9 +52,15 @@ def plan(
     return found
 
 
+def place_of(path: str) -> str:
+    """Returns the absolute path of a container that is not there yet, without links."""
+    return os.path.join(os.path.realpath(os.path.dirname(path) or "."), os.path.basename(path))
+
+
 def part_of(path: str) -> str:
     """Returns where the container that is to be called `path` is made."""
-    return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}{PART}")
+    place = place_of(path)
+    return os.path.join(os.path.dirname(place), f".{os.path.basename(place)}{PART}")
 
 
 def failed_name(path: str) -> str:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from sifprov.errors import SifprovError
+from sifprov.frozen import NamedTuple
 from sifprov.runtime.argv import CommandLine, Option, parse
 from sifprov.runtime.binds import Bind, Holder, binds, holders
 from sifprov.runtime.program import find_program, is_apptainer
@@ -32,7 +32,10 @@ OPTIONS: dict[str, bool] = {
     "log": False,
     "metadata": True,
     "digest": True,
+    "telemetry": False,
 }
+# Switches that a value can stand behind, with `=`.
+_MAY_SAY_MORE = ("telemetry",)
 
 
 class Ours(NamedTuple):
@@ -105,9 +108,9 @@ def _options_alone(argv: Sequence[str]) -> tuple[Option, ...]:
 
 def _value(option: Option) -> str:
     if not OPTIONS[option.name]:
-        if option.value is not None:
+        if option.value is not None and option.name not in _MAY_SAY_MORE:
             raise SifprovError(f"--{option.name} takes no value")
-        return ""
+        return option.value or ""
     if not option.value:
         raise SifprovError(f"--{option.name} wants a value", hint="see 'sifprov exec --help'")
     return option.value

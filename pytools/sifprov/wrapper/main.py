@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from sifprov.errors import SifprovError
 from sifprov.model.environment import asks_for_log
@@ -14,6 +13,7 @@ from sifprov.wrapper.recorder import Recorder, Run, begun, end_line, keep, warn
 from sifprov.wrapper.short import Short, expand, remove, trim_made
 from sifprov.wrapper.supervise import Ended, Process, become, end_as, unless_untouched
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sifprov.model.annotation import Annotation
     from sifprov.settings import Settings
@@ -80,7 +80,7 @@ def run(action: str, args: Sequence[str]) -> None:
         _warn_of_writers(prepared)
         words = _words(typed.ours)
         metadata = _metadata(typed.ours)
-        digest = _digest(typed.ours)
+        digest, telemetry = _digest(typed.ours), _telemetry(typed.ours)
         tee = _tee(typed.ours, environ)
         process = Process(prepared.argv, prepared.environ, tee)
     except BaseException as error:
@@ -90,7 +90,7 @@ def run(action: str, args: Sequence[str]) -> None:
         raise
     run = begun(prepared, words, metadata, short.folders)
     log = tee.log if tee else None
-    run = run._replace(log=log, digest=digest, late=short.late, live=live)
+    run = run._replace(log=log, digest=digest, telemetry=telemetry, late=short.late, live=live)
     ended = _follow(process, run, short, tee)
     end_as(ended.status)
 
@@ -174,6 +174,19 @@ def _digest(ours: Ours) -> str | None:
         except ValueError as error:
             raise SifprovError(f"--digest {word}: {error}") from None
     return word
+
+
+def _telemetry(ours: Ours) -> str | None:
+    """How often what the run uses is to be measured. Raises SifprovError for what is no time."""
+    word = ours.last("telemetry")
+    if word:
+        from sifprov.settings import interval_us  # few runs say it
+
+        try:
+            interval_us(word)
+        except ValueError as error:
+            raise SifprovError(f"--telemetry={word}: {error}") from None
+    return "yes" if word == "" else word
 
 
 def _metadata(ours: Ours) -> str | None:

@@ -16,13 +16,14 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
 
+from sifprov.frozen import NamedTuple
 from sifprov.wrapper.group import pipe
 from sifprov.wrapper.line import Prepared, working_folder
 from sifprov.wrapper.starts import Verdict
 from sifprov.wrapper.supervise import WATCHED, Ended, stop
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sifprov.model.annotation import Annotation
     from sifprov.wrapper.atomic import Late
@@ -36,7 +37,6 @@ _MAX_MESSAGE = 4096
 # The recorder's own number of the file with the output.
 LOG_FILE = 3
 _BLOCK = 512  # what getrusage counts in
-_RUNNING = b'{"event":"running"}\n'
 # Ending on these signals is not ours to delay.
 _IMPATIENT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _IGNORED = (*_IMPATIENT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
@@ -47,10 +47,10 @@ class Run(NamedTuple):
 
     `metadata` is what takes the records, None where the settings say so, and `folders` are plain
     folders that count as outputs, each with the place where it is bound. `log` is the file that
-    will hold the application's output. `digest` is the setting of this name, where it was typed.
-    `late` are results that get their names when the run has ended.
-    `id` is what its records will be called. `live`: it is to be reported when it starts and when it
-    has ended. `runtime` is the runtime's process.
+    will hold the application's output. `digest` and `telemetry` are the settings of these names,
+    where they were typed. `late` are results that get their names when the run has ended. `id` is
+    what its records will be called. `live`: it is to be reported when it starts and when it has
+    ended. `runtime` is the runtime's process.
     """
 
     prepared: Prepared
@@ -62,6 +62,7 @@ class Run(NamedTuple):
     log: int | None = None
     digest: str | None = None
     late: tuple[Late, ...] = ()
+    telemetry: str | None = None
     id: str = ""
     live: bool = False
     runtime: int | None = None
@@ -105,7 +106,7 @@ class Recorder:
             os.close(descriptor)
         os.close(orders)
         os.close(message)
-        self._tell(_RUNNING)
+        self._tell(b'{"event":"running","pid":%d}\n' % runtime)
 
     def finish(self, ended: Ended) -> bool:
         """Tells it of the end and waits until the record is written, for a limited time. Returns
@@ -198,6 +199,9 @@ def _be_recorder(run: Run, orders: int, message: int, watched: tuple[int, ...]) 
 
         # A process of one run: what it makes lives to its end, and looking for garbage takes time.
         gc.disable()
+        from sifprov.startup import quick_uuid
+
+        quick_uuid()
         from sifprov.wrapper.record import record
 
         if len(watched) == 2:
