@@ -46,6 +46,7 @@ scenario-apps: app ## build those of all scenarios, once
 	@tools/build-app scenarios/soil/kknn.def
 	@tools/build-app scenarios/soil/forest.def
 	@tools/build-app scenarios/pipeline/prepare.def
+	@for name in simulate learn plot all; do tools/build-app scenarios/surrogate/$$name.def; done
 
 .PHONY: plugin
 plugin: runtime ## install the plugin into the runtime (root)

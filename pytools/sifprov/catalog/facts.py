@@ -54,7 +54,7 @@ _LABELS = {
     "base_image": (_OCI + "base.name", _DEFINITION + "from"),
 }
 # How a definition file names its base, by what builds from it.
-_BASE = ("from", "mirrorurl", "library", "osversion")
+_BASE = ("from", "library", "osversion", "mirrorurl")
 
 
 class Told(NamedTuple):
