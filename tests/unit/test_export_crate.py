@@ -476,6 +476,19 @@ def test_what_fails_leaves_nothing(name: str, tmp_path: Path) -> None:
     assert list(out.iterdir()) == []
 
 
+def test_free_space_takes_none_in_a_folder(tmp_path: Path) -> None:
+    graph = found_at(one_run(), tmp_path, ("x.sif",))
+    place = next(Path(e.path or "") for e in graph.entities.values() if e.kind == "data")
+    with place.open("r+b") as file:
+        file.truncate(64 << 20)
+    write(graph, wanted(with_data=True), str(tmp_path / "crate"))
+    copies = list((tmp_path / "crate" / "containers").iterdir())
+    large = max(copies, key=lambda p: p.stat().st_size)
+    assert large.stat().st_size == 64 << 20
+    assert large.stat().st_blocks * 512 < 1 << 20
+    assert large.read_bytes() == place.read_bytes()
+
+
 def test_a_folder_has_the_permissions_of_any_other(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:

@@ -25,7 +25,8 @@ METADATA = "ro-crate-metadata.json"
 FOLDER_OF_DATA = "containers"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME = 100
-_CHUNK = 1 << 20
+_CHUNK = 64 * 1024
+_ZEROS = bytes(_CHUNK)
 # No clock: what ZIP can say at the earliest.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -76,7 +77,8 @@ def _folder(target: str, graph: Graph, wanted: Wanted, step: Step) -> None:
             place = os.path.join(scratch, name)
             os.makedirs(os.path.dirname(place), exist_ok=True)
             with open(place, "xb") as file:
-                told = _copy(source, file)
+                told = _copy(source, file, holes=True)
+                file.truncate(told[0])
             sync(place)
             return told
 
@@ -183,13 +185,17 @@ def paths(entities: Iterable[Entity]) -> dict[str, str]:
     return found
 
 
-def _copy(source: BinaryIO, target: BinaryIO) -> tuple[int, str]:
-    """Copies a file; returns its size and SHA-256."""
+def _copy(source: BinaryIO, target: BinaryIO, *, holes: bool = False) -> tuple[int, str]:
+    """Copies a file; returns its size and SHA-256. With `holes` zeros are left out, as they are in
+    most of a container with free space; whoever opened the target sets its size."""
     hasher, size = hashlib.sha256(), 0
     while data := source.read(_CHUNK):
         hasher.update(data)
         size += len(data)
-        target.write(data)
+        if holes and data == _ZEROS[: len(data)]:
+            target.seek(size)
+        else:
+            target.write(data)
     return size, hasher.hexdigest()
 
 
