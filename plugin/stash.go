@@ -80,10 +80,11 @@ func capturedAlready() bool {
 var handedIn = []string{"SINGULARITYENV_*", "APPTAINERENV_*"}
 
 // forHelper are what the helper looks at and no record holds as they are: the user's words about
-// the run, the batch job, and options of the runtime that the engine configuration does not show.
+// the run, its workflow, the batch job, and options of the runtime that the engine configuration does not show.
 var forHelper = []string{
 	"SIFPROV_NOTE", "SIFPROV_TAGS", "SIFPROV_METRICS", "SIFPROV_LOG", "SIFPROV_DIGEST", "SIFPROV_CACHE",
 	"SIFPROV_TELEMETRY",
+	"SIFPROV_WORKFLOW", "SIFPROV_WORKFLOW_ID", "SIFPROV_ACTIVITY", "SIFPROV_COMPOSITION",
 	"SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_STEP_ID", "SLURM_PROCID", "SLURM_CLUSTER_NAME",
 	"SLURM_JOB_NAME", "SLURM_JOB_PARTITION", "SLURMD_NODENAME",
 	"PBS_JOBID", "PBS_ARRAY_INDEX", "PBS_ARRAYID",

@@ -6,8 +6,7 @@
 `sifprov.api` has the rest.
 """
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sifprov.api import make, open, run  # noqa: A004
 

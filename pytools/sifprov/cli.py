@@ -20,6 +20,7 @@ _VERBS = {
     "diff": ("sifprov.commands.diff", "Tell what is not the same between two runs."),
     "doctor": ("sifprov.commands.doctor", "Say what of your runs will be captured, and how."),
     "exec": ("sifprov.commands.exec", "Run a command in a container, and record the run."),
+    "export": ("sifprov.commands.export", "Write what made a container for other programs."),
     "flush": ("sifprov.commands.flush", "Deliver records that wait in the spool."),
     "log": ("sifprov.commands.log", "Print what the application of a run printed."),
     "plugin": ("sifprov.commands.plugin", "Install, look at and remove the runtime's plugin."),
@@ -29,6 +30,7 @@ _VERBS = {
     "shell-init": ("sifprov.commands.shell_init", "Print functions that record plain runs."),
     "sign": ("sifprov.commands.sign", "Sign the records of a container."),
     "trail": ("sifprov.commands.trail", "Show what made a container."),
+    "workflow": ("sifprov.commands.workflow", "Run several steps as one workflow."),
     "verify": ("sifprov.commands.verify", "Check a container against all that its records say."),
 }
 

@@ -25,7 +25,7 @@ EXIT_CODES: dict[Exit, str] = {
     Exit.DIFFERS: "differs, broken, or no record",
     Exit.USAGE: "usage error, or unreadable file",
     Exit.MISSING: "something that is needed is missing",
-    Exit.FAILED: "the replayed application failed",
+    Exit.FAILED: "the replayed application, or a step of a workflow, failed",
     Exit.NOT_STARTED: "the wrapper could not start",
 }
 
@@ -77,5 +77,11 @@ class MissingError(SifprovError):
 
 class ReplayError(SifprovError):
     """The application of a replay ended with an error."""
+
+    exit_code = Exit.FAILED
+
+
+class StepError(SifprovError):
+    """A step of a workflow failed."""
 
     exit_code = Exit.FAILED

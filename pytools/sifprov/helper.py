@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, BinaryIO
 
 from sifprov import capture
 from sifprov.capture.facts.resources import of_container
@@ -34,7 +33,10 @@ from sifprov.settings import load_or_default
 from sifprov.spool import journaled
 from sifprov.terminal import printable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from sifprov.telemetry.sampler import Sampler
 
 MAX_LINE = 1024 * 1024

@@ -6,13 +6,13 @@ Their schema is sif_layouts/schemas/layout.schema.json.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from sifprov.assets import asset_folder
 from sifprov.errors import FileError, MissingError
 from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json
+from sifprov.plainfile import read_plain
 
 _FOLDER = "sif_layouts"
 _SCHEMA = "layout.schema.json"
@@ -69,14 +69,7 @@ def all_layouts() -> list[Layout]:
 
 def read_layout(path: Path) -> Layout:
     """Reads and checks a layout. Raises FileError, naming the file and the field."""
-    try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            data = file.read(_MAX_FILE + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise FileError(f"{path}: {reason}") from error
-    if len(data) > _MAX_FILE:
-        raise FileError(f"{path}: larger than {_MAX_FILE} bytes: this is no layout")
+    data = read_plain(path, _MAX_FILE, "layout")
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -84,11 +77,6 @@ def read_layout(path: Path) -> Layout:
     _check(path, document)
     del document["schema"]
     return Layout(**document)
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    # A FIFO is opened at once, and is empty.
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _check(path: Path, document: object) -> None:

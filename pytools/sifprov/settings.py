@@ -11,10 +11,13 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from sifprov.errors import FileError
 from sifprov.frozen import dataclass, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SITE_FILE = "/etc/sifprov/config.ini"
 SECTION = "capture"

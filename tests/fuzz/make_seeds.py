@@ -297,6 +297,52 @@ def filesystem_seeds(scratch: Path) -> None:
         put("squashfs", **{name: packed.read_bytes()})
 
 
+def workflow_seeds() -> None:
+    step = {
+        "activity": "a", "application": "app.sif", "command": ["sh", "-c", "x"],
+        "inputs": [{"file": "raw.sif", "mount": "/In"}], "tags": {"t": "1"}, "cpus": 2,
+        "outputs": [{"name": "a", "path": "a.sif", "mount": "/A", "free": "4M"}],
+        "environment": {"RATE": "1"}, "options": ["--nv"], "memory": "2G", "minutes": 5,
+    }  # fmt: skip
+    behind = {
+        "activity": "b", "application": "app.sif", "action": "run", "inputs": [{"output": "a"}],
+        "outputs": [{"name": "b", "layout": "output"}],
+    }  # fmt: skip
+    ours = {"schema": "sifprov.workflow/1", "name": "w", "composition": "hybrid",
+            "steps": [step, behind]}  # fmt: skip
+    prototype = {
+        "WorkflowName": "w", "ApplicationContainer": {"Name": "knn", "InPath": "knn.def"},
+        "InputContainer": [{"Name": "train", "InPath": "data", "Size": 2097152}],
+        "OutputContainer": {"Name": "predictions", "Size": 33554432},
+    }  # fmt: skip
+    provdeploy = {
+        "workflow": "w", "path": "example", "machine": "local",
+        "act": [{"code": ["a.py", "b.py"], "image": "one", "exec_command": "python a.py"},
+                {"code": "c.py", "image": "two", "exec_command": "python c.py"}],
+    }  # fmt: skip
+    put("workflow", **{name: json.dumps(each).encode() for name, each in (
+        ("ours", ours), ("prototype", prototype), ("provdeploy", provdeploy))})  # fmt: skip
+    ident = "00000000-0000-4000-8000-000000000001"
+    output = {"name": "a", "path": "/a.sif", "record": ident, "digest": "sha256:" + "1" * 64,
+              "content": None}  # fmt: skip
+    ended = {"activity": "a", "state": "done", "why": "", "exit_code": 0, "milliseconds": 5,
+             "outputs": [output]}  # fmt: skip
+    whole = {
+        "schema": "sifprov.workflow-run/1", "id": ident, "workflow": ours, "folder": "/x",
+        "composition": "hybrid", "started": "2026-01-01T00:00:00Z", "steps": [ended],
+        "engine": {"name": "snakemake", "version": "9", "executor": "local"},
+        "ended": "2026-01-01T00:00:01Z", "state": "complete", "version": "0.1.0",
+    }  # fmt: skip
+    state = {**ended, "schema": "sifprov.workflow-step/1", "number": 1, "execution": ident}
+    wanted = {
+        "schema": "sifprov.replay-options/1", "container": "a.sif", "into": "/b.sif", "cwd": "/",
+        "search": ["/x"], "inputs": [], "applications": [], "arguments": ["a=b"], "record": "",
+        "from_origin": True, "force": False, "metadata": "", "runtime": None,
+    }  # fmt: skip
+    put("workflow-run", **{name: json.dumps(each).encode() for name, each in (
+        ("whole", whole), ("state", state), ("wanted", wanted))})  # fmt: skip
+
+
 def main() -> None:
     sif_seeds()
     document_seeds()
@@ -304,6 +350,7 @@ def main() -> None:
     files_seeds()
     picture_seeds()
     text_seeds()
+    workflow_seeds()
     with tempfile.TemporaryDirectory() as scratch:
         filesystem_seeds(Path(scratch))
 

@@ -10,6 +10,7 @@ from tests.fuzz import (
     sif_targets,
     stored_targets,
     text_targets,
+    workflow_targets,
 )
 from tests.fuzz.target import Target
 
@@ -23,6 +24,7 @@ TARGETS: dict[str, Target] = {
         text_targets,
         filesystem_targets,
         picture_targets,
+        workflow_targets,
     )
     for t in module.TARGETS
 }

@@ -67,6 +67,24 @@ def a_record_tells_of_the_run(job: Job) -> None:
     assert binds["/etc/hosts"]["source"] == "/etc/hosts"
 
 
+def a_record_tells_of_the_workflow(job: Job) -> None:
+    part = {"name": "maps", "activity": "plot \u00e4", "composition": "hybrid"}
+    env = {
+        "SIFPROV_WORKFLOW": "maps", "SIFPROV_WORKFLOW_ID": "7",
+        "SIFPROV_ACTIVITY": "plot \u00e4", "SIFPROV_COMPOSITION": "hybrid",
+    }  # fmt: skip
+    done = job.exec("sh", "-c", COPY, env=env).expect()
+    fact = job.records()[-1]["run"]["facts"]["workflow"]
+    assert fact == {"source": "environment", "value": part}
+    assert "$SIFPROV_WORKFLOW_ID: not a UUID" in done.stderr
+    id_ = "0f1ce4a2-6a0b-4a3f-9c2d-5b7f0e6a1c3d"
+    job.exec("sh", "-c", COPY, env={**env, "SIFPROV_WORKFLOW_ID": id_}).expect()
+    assert job.records()[-1]["run"]["facts"]["workflow"]["value"] == {**part, "id": id_}
+    assert "workflow maps, activity plot" in job.cli("trail", "output.sif").expect().stdout
+    job.exec("sh", "-c", COPY).expect()
+    assert "workflow" not in job.records()[-1]["run"]["facts"]
+
+
 def a_contained_run_says_so(job: Job) -> None:
     env = {"MY_OWN": "x", "SINGULARITYENV_IN": "1", "APPTAINERENV_IN": "1"}
     job.exec("sh", "-c", WORK, env=env, options=("--containall",)).expect()
@@ -139,6 +157,7 @@ def no_secret_is_in_a_byte_that_is_written(job: Job) -> None:
 
 CHECKS = (
     a_record_tells_of_the_run,
+    a_record_tells_of_the_workflow,
     a_contained_run_says_so,
     the_user_extends_the_environment,
     no_secret_is_in_a_byte_that_is_written,

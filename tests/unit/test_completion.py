@@ -27,7 +27,7 @@ def completed(words: str, shell: str = "bash") -> list[str]:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        ("sifprov ex", ["plain,exec"]),
+        ("sifprov exe", ["plain,exec"]),
         ("sifprov shell-init z", ["plain,zsh"]),
         ("sifprov data see", []),
         ("sifprov data se", ["plain,seal"]),

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from sifprov.api.container import Container, FileInside
 from sifprov.api.replay import PlannedReplay
 from sifprov.api.trail import Trail
+from sifprov.api.workflow import check_workflow, run_workflow
 
 if TYPE_CHECKING:
     from sifprov.doctor import Report as DoctorReport
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Container", "FileInside", "PlannedReplay", "Trail",
-    "doctor", "flush", "layouts", "make", "open", "run",
+    "check_workflow", "doctor", "flush", "layouts", "make", "open", "run", "run_workflow",
 ]  # fmt: skip
 
 PathLike = str | os.PathLike[str]

@@ -10,6 +10,7 @@ from sifprov.model.fact import Fact
 from sifprov.model.record import NOT_STARTED, Run
 from sifprov.model.redact import HIDDEN, redact, redact_environment
 from sifprov.model.request import CaptureEnd, CaptureRequest
+from sifprov.model.workflowpart import part_from_environment
 from sifprov.runtime.argv import parse
 from sifprov.settings import Settings, load_or_default
 
@@ -55,7 +56,8 @@ def _without_secrets(argv: Sequence[str], *, hide: bool) -> tuple[tuple[str, ...
 
 def word_problems(request: CaptureRequest) -> tuple[str, ...]:
     """Returns a line for each of the user's words in the environment that could not be used."""
-    return from_environment(dict(request.variables))[1]
+    variables = dict(request.variables)
+    return (*from_environment(variables)[1], *part_from_environment(variables)[1])
 
 
 def words_of(request: CaptureRequest) -> Annotation | None:

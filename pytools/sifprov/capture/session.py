@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from sifprov.capture.bound import (
@@ -27,7 +27,7 @@ from sifprov.capture.late import application_as_it_was, as_it_was
 from sifprov.capture.lineage import Source, carried, completed, lineage_of
 from sifprov.capture.run import describe_run, word_problems, words_of
 from sifprov.changes import changed_outside
-from sifprov.content import Deadline, Tree
+from sifprov.content import LARGE, Deadline, Tree
 from sifprov.digestcache import DigestCache
 from sifprov.embedded import Lineage
 from sifprov.errors import FileError
@@ -43,6 +43,7 @@ from sifprov.placement import Place, metadata_of, place_for
 from sifprov.settings import Settings, load_or_default
 from sifprov.version import VERSION
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sifprov.telemetry.sampler import Sampler
 
@@ -121,13 +122,14 @@ def begin(
         outside = changed_outside(bound.identity, digest, began, metadata)
         return replace(bound, outside=outside)
 
-    # Side by side, for each may be large.
     jobs: list[Callable[[], Bound | Container | Lineage]] = [
         partial(lineage_of, bounds, metadata, also, deadline),
         partial(application, path, deadline, cache, image),
         *(partial(read, bound) for bound in bounds),
     ]
-    results = run_all(jobs)
+    # Side by side where there is much to read: threads get in each other's way else.
+    size = sum(map(_size, (path, *(b.identity.path for b in bounds if not b.writable))))
+    results = run_all(jobs, threads=None if size >= LARGE else 1)
     (lineage,) = (r for r in results if isinstance(r, Lineage))
     (app,) = (r for r in results if isinstance(r, Container))
     data = [r for r in results if isinstance(r, Bound)]
@@ -163,6 +165,7 @@ def finish(
     `written` says so. Raises FileError for an output that is gone and was never read.
     """
     request, app = started.request, started.application
+    names = request.names(end) if request.names else names
     began = to_ns(request.started)
     if end.refused:
         return Finished((), started.data)
@@ -215,6 +218,15 @@ def finish(
     told = data if end.outcome != UNKNOWN else ()
     warnings = [text for b in told if (text := warning(b))]
     return Finished(written, data, (*warnings, *word_problems(request)))
+
+
+def _size(path: str) -> int:
+    """How large a file is; a folder, or what is not there, counts as large."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return LARGE
+    return status.st_size if stat.S_ISREG(status.st_mode) else LARGE
 
 
 def _named(container: Container, names: Mapping[str, str] | None) -> Container:

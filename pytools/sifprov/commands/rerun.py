@@ -14,6 +14,7 @@ from sifprov.commands.compare import parse_tolerance
 from sifprov.commands.progress import steps
 from sifprov.commands.replayed import Shown, to_json
 from sifprov.commands.replayplan import PlanTree
+from sifprov.commands.workflow.common import snakemake_options
 from sifprov.errors import Exit
 from sifprov.render.colour import Palette
 from sifprov.replay.document import paths
@@ -26,6 +27,9 @@ from sifprov.replay.work import next_name
 from sifprov.settings import metadata_place
 from sifprov.terminal import command as command_line
 from sifprov.terminal import printable
+from sifprov.workflow.replayed import make_ahead
+from sifprov.workflow.snakemake import Engine
+from sifprov.workflow.work import FAILED, RUNNING, State
 
 
 @click.command("rerun")
@@ -43,6 +47,11 @@ from sifprov.terminal import printable
     "--jobs", metavar="N", type=click.IntRange(1), default=1, show_default=True,
     help="Replay up to N runs at a time, where they do not need each other.",
 )  # fmt: skip
+@click.option(
+    "--engine", type=click.Choice(["sifprov", "snakemake"]), default="sifprov", show_default=True,
+    help="What starts the runs: snakemake can do so on a cluster.",
+)  # fmt: skip
+@snakemake_options
 @click.option(
     "--search", multiple=True, metavar="DIR", type=click.Path(file_okay=False),
     help="Look for containers below this folder too (may be repeated).",
@@ -91,6 +100,10 @@ def command(
     record: str,
     from_origin: bool,
     jobs: int,
+    engine: str,
+    executor: str | None,
+    profile: str | None,
+    more: tuple[str, ...],
     search: tuple[str, ...],
     inputs: tuple[str, ...],
     applications: tuple[str, ...],
@@ -120,6 +133,7 @@ def command(
       sifprov rerun output.sif
       sifprov rerun output.sif --dry-run
       sifprov rerun output.sif --search /archive --from-origin --jobs 4
+      sifprov rerun output.sif --from-origin --engine snakemake --executor slurm --jobs 50
       sifprov rerun output.sif --with /Inputs=other.sif --set-arg 10=20 --into trial.sif
       sifprov rerun output.sif --tolerance 1e-9 --json | jq -r .verdict
     """
@@ -143,6 +157,14 @@ def command(
         else:
             terminal.plan(planned, files)
         return Exit.OK
+    ahead = None
+    if engine == "snakemake":
+        ahead = make_ahead(
+            planned, container, options, Engine(jobs, executor, profile, more),
+            environ=os.environ, on_state=terminal.state,
+        )  # fmt: skip
+    elif executor or profile or more:
+        raise click.UsageError("--executor, --profile and --snakemake-option want --engine")
     with steps() as step:
         execution = Execution(
             jobs=jobs, stdout=sys.stderr.fileno() if as_json else None, on_step=on_step,
@@ -150,7 +172,7 @@ def command(
         )  # fmt: skip
         done = replay(
             planned, execution, into=into, keep=keep, tolerance=limit,
-            on_begin=lambda names: terminal.announce(planned, names),
+            on_begin=lambda names: terminal.announce(planned, names), ahead=ahead,
         )  # fmt: skip
     terminal.notes(done.warnings)
     if as_json:
@@ -196,6 +218,12 @@ class _Terminal:
         """Prints what is to be known of it all."""
         for note in () if self._quiet else notes:
             click.echo(f"note: {printable(note)}", err=True)
+
+    def state(self, state: State, total: int) -> None:
+        """Tells of a run that Snakemake has started, when it has ended."""
+        if not self._quiet and state.state != RUNNING:
+            word = "failed" if state.state == FAILED else "done"
+            click.echo(f"[{state.number}/{total}] {word} run {state.activity[:8]}", err=True)
 
     def command(self, argv: tuple[str, ...]) -> None:
         """Prints the command that begins, where the line of progress was."""

@@ -7,6 +7,7 @@ import json
 import click
 
 from sifprov.commands.progress import steps
+from sifprov.exportformats import attested
 from sifprov.render.verify import render
 from sifprov.settings import metadata_place
 from sifprov.terminal import printable
@@ -32,6 +33,14 @@ _COLOURS = {
     "--key", metavar="FILE", type=click.Path(exists=True, dir_okay=False),
     help="The public key of the signatures, a PEM file [default: your key ring].",
 )  # fmt: skip
+@click.option(
+    "--attestation", metavar="FILE", type=click.Path(exists=True, dir_okay=False),
+    help="Check this statement about OUT too ('sifprov export --format in-toto').",
+)  # fmt: skip
+@click.option(
+    "--public-key", metavar="FILE", type=click.Path(exists=True, dir_okay=False),
+    help="The public key that signed the attestation, a PEM file.",
+)  # fmt: skip
 @click.option("--runtime", metavar="PROGRAM", help="Use this singularity or apptainer.")
 @click.option(
     "--metadata", metavar="PATH", type=click.Path(exists=True),
@@ -47,6 +56,8 @@ def command(
     full: bool,
     signed: bool,
     key: str | None,
+    attestation: str | None,
+    public_key: str | None,
     runtime: str | None,
     metadata: str | None,
     as_json: bool,
@@ -65,9 +76,12 @@ def command(
       sifprov verify output.sif
       sifprov verify --full --search /archive output.sif
       sifprov verify --signed output.sif && echo all of it is signed
+      sifprov verify --attestation output.intoto.json --public-key public.pem output.sif
       sifprov verify --json output.sif | jq '.checks[] | select(.verdict == "broken")'
     """
     place = metadata_place(metadata)
+    if public_key and not attestation:
+        raise click.UsageError("--public-key needs --attestation")
     with steps() as on_step:
         report = verify(
             container,
@@ -79,6 +93,11 @@ def command(
             key=key,
             on_step=lambda text: on_step(printable(text)),
         )
+        if attestation:
+            on_step("checking the attestation")
+            report = attested(
+                report, container, attestation, public_key, search, metadata=place, full=full
+            )
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=True, sort_keys=True))
         return report.exit_code

@@ -54,8 +54,16 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option(
         "--size",
+        multiple=True,
         metavar="SIZE",
-        help="How much a container that --out makes can take during the run [default: 1G].",
+        help="How much a container that --out makes can take during the run: once for all of them,"
+        " or once for each [default: 1G].",
+    ),
+    click.option(
+        "--atomic",
+        is_flag=True,
+        help="Give what --out makes its name only when the command ended with 0 and the record is"
+        " in it; else it is RESULT.failed.sif.",
     ),
     click.option(
         "--verbose", is_flag=True, help="Print the runtime's command line before it runs."

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from sifprov.export import attributes
 from sifprov.export.agents import recorder
 from sifprov.export.relations import attribute, derive, influence
-from sifprov.export.statements import Attributes, Statements
-from sifprov.export.vocabulary import by_digest, by_value, json_text, text, texts
-from sifprov.model.annotation import Annotation
-from sifprov.model.canonical import record_digest, text_to_json
+from sifprov.export.statements import Statements
+from sifprov.export.vocabulary import by_digest, by_value, text
+from sifprov.model.canonical import record_digest
 from sifprov.model.graph import Activity
 from sifprov.model.record import Record
-from sifprov.model.verdict import Verdict
 
 
 def add_records(s: Statements, activity: Activity, name: str) -> None:
@@ -42,8 +41,8 @@ def add_named_records(s: Statements, records: list[Record]) -> None:
     for record in records:
         for named in (record.replays, record.about):
             if named:
-                attributes = {"digest": named.record, "id": str(named.id)}
-                s.entity(by_digest("record", named.record), "Record", None, attributes)
+                told = {"digest": named.record, "id": str(named.id)}
+                s.entity(by_digest("record", named.record), "Record", None, told)
         if record.previous:
             name = by_digest("record", record.previous)
             s.entity(name, "Record", None, {"digest": record.previous})
@@ -54,15 +53,7 @@ def _record(s: Statements, digest: str, record: Record) -> None:
     if s.knows(name):
         return
     words = record.annotation
-    attributes: Attributes = {
-        "digest": digest,
-        "id": str(record.id),
-        "container": str(record.container),
-        "recorded": record.recorded,
-        **(_words(words) if words else {}),
-        **(_verdict(record.verdict) if record.verdict else {}),
-    }
-    s.entity(name, "Record", None, attributes)
+    s.entity(name, "Record", None, attributes.account(record, digest))
     attribute(s, name, recorder(s, record))
     if record.previous:
         derive(s, name, by_digest("record", record.previous))
@@ -77,24 +68,3 @@ def _record(s: Statements, digest: str, record: Record) -> None:
             number, "Metric", label, {"name": label, "text": value, "prov:value": float(value)}
         )
         derive(s, number, name)
-
-
-def _verdict(verdict: Verdict) -> Attributes:
-    document = verdict.to_json()
-    lists = ("changes", "files", "steps")
-    return {
-        "verdict": verdict.result,
-        "verdict_original": verdict.original,
-        "verdict_content": verdict.content,
-        "verdict_counts": json_text(document["counts"]),
-        "verdict_tolerance": verdict.tolerance,
-        **{f"verdict_{n}": json_text(document[n]) for n in lists if document[n]},
-    }
-
-
-def _words(words: Annotation) -> Attributes:
-    tags = {name: text_to_json(value) for name, value in words.tags}
-    return {
-        "notes": texts(words.notes) if words.notes else None,
-        "tags": json_text(tags) if tags else None,
-    }

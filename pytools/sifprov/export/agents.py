@@ -15,6 +15,7 @@ from prov.constants import (
     PROV_DELEGATION,
 )
 
+from sifprov.export.attributes import environment
 from sifprov.export.facts import Facts
 from sifprov.export.statements import Statements
 from sifprov.export.vocabulary import by_value, text
@@ -27,9 +28,9 @@ def add_agents(
 ) -> str | None:
     """States the agents of a run, and who acted for whom. Returns the user, None when not known."""
     user = _user(s, facts)
-    environment = _environment(s, run, facts)
-    partition = _partition(s, facts, environment)
-    chain = [agent for agent in (user, environment, partition) if agent]
+    surrounding = _environment(s, run, facts)
+    partition = _partition(s, facts, surrounding)
+    chain = [agent for agent in (user, surrounding, partition) if agent]
     for place, agent in enumerate(chain):
         associate(
             s, activity, agent, f"association-{key}-{place + 1}", plan if place == 0 else None
@@ -83,24 +84,18 @@ def _user(s: Statements, facts: Facts) -> str | None:
 
 
 def _environment(s: Statements, run: Run, facts: Facts) -> str:
-    value: dict[str, Json] = {
-        "architecture": facts.word("platform", "architecture"),
-        "cluster": facts.word("batch", "cluster"),
-        "runtime": run.runtime_name,
-        "runtime_version": run.runtime_version,
-        "scheduler": facts.word("batch", "system"),
-    }
+    value = environment(run, facts)
     shown = {name: text(word) for name, word in value.items() if isinstance(word, str)}
     label = " ".join(shown[n] for n in ("runtime", "runtime_version"))
     return s.agent(by_value("environment", value), "Environment prov:SoftwareAgent", label, shown)
 
 
-def _partition(s: Statements, facts: Facts, environment: str) -> str | None:
+def _partition(s: Statements, facts: Facts, surrounding: str) -> str | None:
     fields = facts.fields("platform")
     if not fields:
         return None
     return s.agent(
-        by_value("partition", {"environment": environment, "platform": fields}),
+        by_value("partition", {"environment": surrounding, "platform": fields}),
         "EnvironmentPartition",
         text(facts.word("platform", "cpu") or ""),
         facts.attributes("platform", "architecture"),

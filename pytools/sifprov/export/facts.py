@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sifprov.export.statements import Value
-from sifprov.export.vocabulary import is_field, json_text, text
+from sifprov.export.vocabulary import Plain, is_field, json_text, text
 from sifprov.model.canonical import Json
 from sifprov.model.fact import Fact
 
@@ -44,7 +43,7 @@ class Facts:
         value = self.fields(name).get(field)
         return value if isinstance(value, str) else None
 
-    def attributes(self, name: str, *left_out: str) -> dict[str, Value]:
+    def attributes(self, name: str, *left_out: str) -> dict[str, Plain]:
         """Returns the fields of a fact as attributes."""
         return {
             _NAMES.get((name, field), f"{name}_{field}"): plain(value)
@@ -52,18 +51,23 @@ class Facts:
             if field not in left_out
         }
 
-    def rest(self) -> Iterator[tuple[str, Value]]:
+    def mounts(self) -> dict[str, Plain]:
+        """Returns what was mounted in the container, as an attribute."""
+        binds = self.value("binds")
+        return {"binds": json_text(binds) if isinstance(binds, list) else None}
+
+    def rest(self) -> Iterator[tuple[str, Plain]]:
         """Yields, as attributes, the facts that stand nowhere else."""
         for name, fact in self._facts.items():
             known = isinstance(fact.value, bool) if name == "started" else self.fields(name)
             if name == "binds":
                 known = isinstance(fact.value, list)
             if fact.value is not None and not (
-                known and name in (*ELSEWHERE, "batch", "resources")
+                known and name in (*ELSEWHERE, "batch", "resources", "workflow")
             ):
                 yield f"fact_{name}", json_text(fact.value)
 
-    def origins(self) -> dict[str, Value]:
+    def origins(self) -> dict[str, Plain]:
         """Returns where facts were read, and why others are not known."""
         sources: dict[str, Json] = {n: f.source for n, f in self._facts.items() if f.source}
         reasons: dict[str, Json] = {n: f.reason for n, f in self._facts.items() if f.reason}
@@ -73,7 +77,7 @@ class Facts:
         }
 
 
-def plain(value: Json) -> Value:
+def plain(value: Json) -> Plain:
     """Returns a value of JSON as an attribute's: texts, numbers, true and false as such, the rest
     as JSON."""
     if value is None or isinstance(value, (bool, int)):

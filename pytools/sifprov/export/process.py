@@ -6,30 +6,22 @@ from collections.abc import Iterable
 
 from prov.constants import PROV_ATTR_ACTIVITY, PROV_ATTR_ENTITY, PROV_GENERATION, PROV_USAGE
 
+from sifprov.export.attributes import MAX_LABEL, start_command
 from sifprov.export.facts import Facts
 from sifprov.export.images import add_image
 from sifprov.export.relations import derive
 from sifprov.export.statements import Statements
-from sifprov.export.vocabulary import by_value, json_text, named, text, texts
+from sifprov.export.vocabulary import by_value, named, text
 from sifprov.model.canonical import text_to_json
 from sifprov.model.record import Run
 from sifprov.terminal import command
 
-# A label is for people. What ran stands in the start command, whole.
-MAX_LABEL = 200
-
 
 def add_command(s: Statements, run: Run) -> str:
     """States the command that a container was started with: one for all runs of the same."""
-    fields = {
-        "argv": texts(run.argv),
-        "command": texts(run.command),
-        "cwd": text(run.cwd),
-        "environment": json_text({n: text_to_json(v) for n, v in run.environment}),
-        "redacted": json_text([*run.redacted]) if run.redacted else None,
-    }
+    fields = start_command(run)
     label = command(run.argv or run.command)[:MAX_LABEL]
-    return s.entity(by_value("command", fields), "StartCommand prov:Plan", label, fields)
+    return s.entity(by_value("command", {**fields}), "StartCommand prov:Plan", label, fields)
 
 
 def add_command_text(s: Statements, words: str) -> str:
@@ -41,9 +33,7 @@ def add_command_text(s: Statements, words: str) -> str:
 def add_process(s: Statements, run: str, key: str, images: Iterable[str], facts: Facts) -> None:
     """States the process that ran an image, what it could see of the host, what the image says of
     itself, what was printed, and what was measured."""
-    binds = facts.value("binds")
-    mounted = json_text(binds) if isinstance(binds, list) else None
-    attributes = {"binds": mounted, **facts.attributes("isolation")}
+    attributes = {**facts.mounts(), **facts.attributes("isolation")}
     name = s.entity(named("container", key), "Container", None, attributes)
     s.relation(PROV_USAGE, {PROV_ATTR_ACTIVITY: run, PROV_ATTR_ENTITY: name})
     for image in images:

@@ -11,19 +11,20 @@ from prov.constants import (
     PROV_USAGE,
 )
 
+from sifprov.export import attributes
 from sifprov.export.agents import add_agents, associate, recorder
+from sifprov.export.attributes import MAX_LABEL, name_of
 from sifprov.export.clock import Clock, Times
-from sifprov.export.containers import bound, content, name_of, specialize
+from sifprov.export.containers import content, specialize
 from sifprov.export.facts import Facts
-from sifprov.export.images import FIELDS
-from sifprov.export.process import MAX_LABEL, add_command, add_command_text, add_process
+from sifprov.export.process import add_command, add_command_text, add_process
 from sifprov.export.relations import attribute, derive, member, revise
 from sifprov.export.statements import Statements
 from sifprov.export.vocabulary import by_digest, by_value, named, text
 from sifprov.model.foreign import Foreign
 from sifprov.model.graph import APPLICATION, Activity, Graph, Usage
 from sifprov.model.record import Origin, Record, Run
-from sifprov.model.timestamp import to_ns
+from sifprov.model.workflowpart import WorkflowPart
 from sifprov.terminal import command
 
 # Up to so many derivations for each container of a run; with more, through a collection.
@@ -45,6 +46,8 @@ class Runs:
         self.users: dict[str, None] = {}
         self.jobs: dict[str, None] = {}
         self.elapsed_us: int | None = None
+        # The runs of each workflow that a run says it was part of: name and start command.
+        self.parts: dict[tuple[str, str | None], list[tuple[str, Run, str]]] = {}
 
     def add(self, activity: Activity) -> str:
         """States an activity; returns its name."""
@@ -105,30 +108,19 @@ class Runs:
             times.start,
             times.end,
             {
-                "id": str(activity.record.id) if activity.record else None,
-                "action": text(run.action),
-                "started": run.started,
-                "ended": run.ended,
-                "outcome": run.outcome,
-                "exit_code": run.exit_code,
-                "signal": run.signal,
-                **facts.attributes("batch"),
-                "elapsed_us": _elapsed(run, facts),
-                **facts.attributes("resources"),
-                **facts.attributes("application", *FIELDS),
-                "command_started": _flag(facts.value("started")),
-                **dict(facts.rest()),
-                **facts.origins(),
+                **attributes.execution(activity.record, run, facts),
                 "problem": [p for p in (times.problem, late) if p],
             },
         )
-        job, elapsed = facts.word("batch", "job"), _elapsed(run, facts)
+        job, elapsed = facts.word("batch", "job"), attributes.elapsed_us(run, facts)
         if job:
             self.jobs[text(job)] = None
         if elapsed is not None:
             self.elapsed_us = (self.elapsed_us or 0) + elapsed
         plan = add_command(s, run)
         self.commands[plan] = None
+        if part := WorkflowPart.from_json(facts.value("workflow")):
+            self.parts.setdefault((part.name, part.id), []).append((name, run, plan))
         user = add_agents(s, name, key, run, facts, plan)
         if user:
             self.users[user] = None
@@ -168,8 +160,7 @@ class Runs:
             None,
             None,
             {
-                "recorded_by": "another program",
-                "note": it.lacks,
+                **attributes.foreign(it),
                 "problem": [text(p) for p in it.problems] + ([late] if late else []),
             },
         )
@@ -203,7 +194,7 @@ class Runs:
                 {PROV_ATTR_ACTIVITY: activity, PROV_ATTR_ENTITY: name_of(entity)},
                 name=f"{named('use', key)}-{place + 1}",
                 role=it.role,
-                attributes=bound(it, entity),
+                attributes=attributes.bound(it, entity),
             )
 
     def _generate(
@@ -218,7 +209,7 @@ class Runs:
                 name=f"{named('generation', key)}-{place + 1}",
                 at_ns=times.made,
                 role=it.role,
-                attributes=bound(it, entity),
+                attributes=attributes.bound(it, entity),
             )
             if user:
                 attribute(self._s, name, user)
@@ -257,17 +248,3 @@ class Runs:
 def _once(usages: Sequence[Usage]) -> list[Usage]:
     """Returns the first of each entity's."""
     return list({u.entity: u for u in reversed(usages)}.values())[::-1]
-
-
-def _elapsed(run: Run, facts: Facts) -> int | None:
-    """How long a run took, in microseconds: as it was measured, else by its times."""
-    measured = facts.fields("resources").get("wall_us")
-    if isinstance(measured, int) and not isinstance(measured, bool):
-        return measured
-    if run.ended is None:
-        return None
-    return max(to_ns(run.ended) - to_ns(run.started), 0) // 1000
-
-
-def _flag(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None

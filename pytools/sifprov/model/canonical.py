@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
 from collections.abc import Mapping
-from typing import TypeAlias
 
 from sifprov.errors import RecordError
+from sifprov.sha import sha256
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 Json: TypeAlias = "bool | int | str | list[Json] | Mapping[str, Json] | None"
 
@@ -36,7 +39,9 @@ def _ordered(value: Json, depth: int) -> Json:
     if isinstance(value, int) and abs(value) > _MAX_INTEGER:
         raise ValueError(f"{value} is beyond 2**53")
     if isinstance(value, Mapping):
-        keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
+        # Names of ours are in that order anyway; the codec would be one more file to read.
+        plain = "".join(value).isascii()
+        keys = sorted(value) if plain else sorted(value, key=lambda key: key.encode("utf-16-be"))
         return {key: _ordered(value[key], depth + 1) for key in keys}
     if isinstance(value, list):
         return [_ordered(item, depth + 1) for item in value]
@@ -69,7 +74,7 @@ def _no_constant(name: str) -> None:
 
 def record_digest(data: bytes) -> str:
     """Returns the record digest: SHA-256 of the stored bytes, as `sha256:HEX`."""
-    return "sha256:" + hashlib.sha256(data).hexdigest()
+    return "sha256:" + sha256(data).hexdigest()
 
 
 def text_to_json(value: str) -> Json:

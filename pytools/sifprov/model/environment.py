@@ -11,11 +11,13 @@ DEFAULT = (
     # What is handed into the container; by --env it stands in the command line.
     "SINGULARITYENV_*", "APPTAINERENV_*",
 )  # fmt: skip
-# What the helper looks at and no record holds as it is: the user's words about the run, the batch
-# job, and options of the runtime. The plugin has the same list (plugin/stash.go).
+# What the helper looks at and no record holds as it is: the user's words about the run, the
+# workflow that it is part of, the batch job, and options of the runtime. The plugin has the same
+# list (plugin/stash.go).
 FOR_HELPER = (
     "SIFPROV_NOTE", "SIFPROV_TAGS", "SIFPROV_METRICS", "SIFPROV_LOG", "SIFPROV_DIGEST",
     "SIFPROV_CACHE", "SIFPROV_TELEMETRY",
+    "SIFPROV_WORKFLOW", "SIFPROV_WORKFLOW_ID", "SIFPROV_ACTIVITY", "SIFPROV_COMPOSITION",
     "SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_STEP_ID", "SLURM_PROCID",
     "SLURM_CLUSTER_NAME", "SLURM_JOB_NAME", "SLURM_JOB_PARTITION", "SLURMD_NODENAME",
     "PBS_JOBID", "PBS_ARRAY_INDEX", "PBS_ARRAYID", "LSB_JOBID", "LSB_JOBINDEX",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sifprov.errors import RecordError
 from sifprov.frozen import dataclass
@@ -62,6 +62,8 @@ class CaptureRequest:
     has ended, what the application printed (model/log.py), where that is kept.
     `metadata` is the absolute path of what takes the records instead of the outputs: empty for
     nothing, whatever the settings say, and None where only they are to be asked.
+    `names` returns, once the run has ended, by path how files that are to be renamed will be
+    called: nobody but who renames them knows that, so it waits in no spool.
     """
 
     captured_by: str
@@ -83,6 +85,7 @@ class CaptureRequest:
     variables: tuple[tuple[str, str], ...] = ()
     annotation: Annotation | None = None
     log: Callable[[], bytes] | None = None
+    names: Callable[[CaptureEnd], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True)

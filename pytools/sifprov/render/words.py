@@ -12,6 +12,7 @@ from sifprov.model.annotation import Annotation
 from sifprov.model.canonical import Json
 from sifprov.model.record import Run
 from sifprov.model.verdict import ALIKE, DIFFERS, ONLY_ORIGINAL, ONLY_REPLAY, SAME, Verdict
+from sifprov.model.workflowpart import WorkflowPart
 from sifprov.terminal import counted, printable, size
 
 _MAX_TEXT = 500
@@ -58,6 +59,8 @@ def fact_lines(run: Run) -> Iterator[str]:
     on = [f"on {_short(cpu)}"] if cpu else []
     if who or on:
         yield ", ".join(who + on)
+    if part := WorkflowPart.from_json(facts.get("workflow")):
+        yield f"part of {', '.join(_part(part))}"
     if job := ", ".join(_batch(facts.get("batch"))):
         yield f"batch job {job}"
     if used := ", ".join(_used(facts.get("resources"))):
@@ -97,6 +100,16 @@ def _batch(value: Json) -> Iterator[str]:
     for name in ("name", "partition", "node"):
         if field := _field(value, name):
             yield f"{name} {_short(field)}"
+
+
+def _part(part: WorkflowPart) -> Iterator[str]:
+    yield f"workflow {_short(part.name)}"
+    if part.activity:
+        yield f"activity {_short(part.activity)}"
+    if part.composition:
+        yield f"composition {part.composition}"
+    if part.id:
+        yield f"execution {part.id}"
 
 
 def _used(value: Json) -> Iterator[str]:

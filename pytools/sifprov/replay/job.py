@@ -11,7 +11,7 @@ from sifprov.model.verdict import DIFFERS
 from sifprov.replay.judge import Judgement, judge, record
 from sifprov.replay.schedule import Execution, execute
 from sifprov.replay.steps import Outcome, Plan
-from sifprov.replay.work import work_folder
+from sifprov.replay.work import Work, work_folder
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,22 @@ def replay(
     keep: bool = False,
     tolerance: Decimal | None = None,
     on_begin: Callable[[Mapping[str, str]], None] = lambda names: None,
+    ahead: Callable[[Work], None] | None = None,
 ) -> Replayed:
     """Carries out a plan in a new container, `into` or the first free `OUT.rerun-N.sif`, compares
     it with the original, and records the verdict in it.
 
     With `keep` the containers that were made on the way are kept in `NEW.parts/`. `on_begin` is
-    told the paths that the states will have, before anything else is done. Nothing that
+    told the paths that the states will have, before anything else is done. `ahead` may make states
+    in the work folder, in another way; what is not there afterwards is made here. Nothing that
     exists is written to. Raises ReplayError when an application ends otherwise than recorded,
     MissingError, FileError; what is finished stays for the next start.
     """
     with work_folder(plan, into, keep=keep) as work:
         on_begin({state: work.name_for_good(state) for state in work.states})
+        if ahead:
+            ahead(work)
+            work.fresh = False
         outcome = execute(plan, work, options)
         judgement = judge(plan, outcome, tolerance, on_step=options.on_step)
         problem = record(plan, outcome, judgement.verdict)

@@ -33,11 +33,13 @@ _LOOK = 0.2
 @dataclass(frozen=True)
 class Execution:
     """How a plan is carried out: at most `jobs` steps at a time. `stdout` is where the
-    applications' output goes (a descriptor; None for ours). `on_step` is told what is being done,
-    `on_command` the command line of a step that begins."""
+    applications' output goes (a descriptor; None for ours). `only` is the key of a step that is to
+    be done, and those before it that it needs. `on_step` is told what is being done, `on_command`
+    the command line of a step that begins."""
 
     jobs: int = 1
     stdout: int | None = None
+    only: str | None = None
     on_step: Callable[[str], None] = lambda text: None
     on_command: Callable[[tuple[str, ...]], None] = lambda argv: None
 
@@ -73,7 +75,8 @@ class _Schedule:
 
     def run(self) -> Outcome:
         errors: list[BaseException] = []
-        waiting, running = list(self._plan.steps), 0
+        wanted = self._wanted()
+        waiting, running = list(wanted), 0
         with Interrupts(self._runtimes) as interrupts, closing(self._runtimes):
             while running or (waiting and not errors and not interrupts.number):
                 for step in self._ready(waiting, self._options.jobs - running):
@@ -97,8 +100,18 @@ class _Schedule:
         interrupts.leave()
         if errors:
             raise self._with_way_on(errors[0])
-        done = tuple(self._done[step.key] for step in self._plan.steps)
+        done = tuple(self._done[step.key] for step in wanted)
         return Outcome(self._work.into, done)
+
+    def _wanted(self) -> tuple[Step, ...]:
+        """The steps to do, in the plan's order."""
+        if self._options.only is None:
+            return self._plan.steps
+        keys = {self._options.only}
+        for step in reversed(self._plan.steps):
+            if step.key in keys:
+                keys.update(step.needs)
+        return tuple(step for step in self._plan.steps if step.key in keys)
 
     def _with_way_on(self, error: BaseException) -> BaseException:
         """Tells of the finished steps, which are not done again."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from sifprov.errors import SifprovError
+from sifprov.frozen import NamedTuple
 from sifprov.runtime.argv import CommandLine, Option, parse
 from sifprov.runtime.binds import Bind, Holder, binds, holders
 from sifprov.runtime.program import find_program, is_apptainer
@@ -24,6 +24,7 @@ OPTIONS: dict[str, bool] = {
     "in": True,
     "out": True,
     "size": True,
+    "atomic": False,
     "verbose": False,
     "note": True,
     "tag": True,

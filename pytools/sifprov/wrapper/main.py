@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from sifprov.errors import SifprovError
 from sifprov.model.environment import asks_for_log
@@ -14,6 +13,7 @@ from sifprov.wrapper.recorder import Recorder, Run, begun, end_line, keep, warn
 from sifprov.wrapper.short import Short, expand, remove, trim_made
 from sifprov.wrapper.supervise import Ended, Process, become, end_as, unless_untouched
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sifprov.model.annotation import Annotation
     from sifprov.wrapper.tee import Tee
@@ -80,7 +80,8 @@ def run(action: str, args: Sequence[str]) -> None:
             raise SifprovError(f"{typed.argv[0]}: {error.strerror or error}") from error
         raise
     run = begun(prepared, words, metadata, short.folders)
-    run = run._replace(log=tee.log if tee else None, digest=digest, telemetry=telemetry)
+    run = run._replace(log=tee.log if tee else None, digest=digest, late=short.late)
+    run = run._replace(telemetry=telemetry)
     ended = _follow(process, run, short, tee)
     end_as(ended.status)
 
@@ -114,6 +115,11 @@ def _follow(process: Process, run: Run, short: Short, tee: Tee | None) -> Ended:
     elif short.made and recorded and not ended.started.alone:
         for problem in trim_made(short.made):
             warn(problem)
+    if short.late and recorded and ended.started.started is not False:
+        from sifprov.wrapper.atomic import publish  # few runs ask for it
+
+        for told in publish(short.late, well=ended.status == 0):
+            warn(told)
     return ended
 
 

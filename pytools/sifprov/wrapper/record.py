@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO
 
 from sifprov import helper, spool
 from sifprov.capture.facts.isolation import of_command_line, with_names
@@ -18,11 +17,15 @@ from sifprov.runtime.find import identify_once
 from sifprov.runtime.program import is_apptainer
 from sifprov.settings import load_or_default
 from sifprov.version import VERSION
+from sifprov.wrapper.atomic import names, shown
 from sifprov.wrapper.line import ImageBind
 from sifprov.wrapper.recorder import TIMEOUT, Run
 from sifprov.wrapper.starts import first_below
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from sifprov.telemetry.sampler import Sampler
 
 
@@ -70,7 +73,7 @@ def request_of(run: Run) -> CaptureRequest:
         version=VERSION,
         runtime_name=name,
         runtime_version=version,
-        argv=prepared.typed,
+        argv=_shown(run),
         command=_command(prepared.line.action, prepared.line.args),
         cwd=run.cwd,
         started=from_ns(run.started_ns),
@@ -85,7 +88,13 @@ def request_of(run: Run) -> CaptureRequest:
         log=None if run.log is None else partial(_read_log, run.log),
         metadata=run.metadata,
         folders=tuple(Folder(source, place) for source, place in run.folders),
+        names=partial(names, run.late) if run.late else None,
     )
+
+
+def _shown(run: Run) -> tuple[str, ...]:
+    typed = run.prepared.typed
+    return shown(run.late, typed) if run.late else typed
 
 
 def _typed(run: Run) -> dict[str, str]:

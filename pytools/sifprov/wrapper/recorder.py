@@ -16,15 +16,17 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
 
+from sifprov.frozen import NamedTuple
 from sifprov.wrapper.group import pipe
 from sifprov.wrapper.line import Prepared, working_folder
 from sifprov.wrapper.starts import Verdict
 from sifprov.wrapper.supervise import WATCHED, Ended, stop
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sifprov.model.annotation import Annotation
+    from sifprov.wrapper.atomic import Late
 
 # Seconds: for reading the content after the end, and what is granted beyond that.
 TIMEOUT = 300
@@ -46,7 +48,7 @@ class Run(NamedTuple):
     `metadata` is what takes the records, None where the settings say so, and `folders` are plain
     folders that count as outputs, each with the place where it is bound. `log` is the file that
     will hold the application's output. `digest` and `telemetry` are the settings of these names,
-    where they were typed.
+    where they were typed. `late` are results that get their names when the run has ended.
     """
 
     prepared: Prepared
@@ -58,6 +60,7 @@ class Run(NamedTuple):
     log: int | None = None
     digest: str | None = None
     telemetry: str | None = None
+    late: tuple[Late, ...] = ()
 
     @property
     def instance(self) -> bool:
@@ -184,6 +187,9 @@ def _be_recorder(run: Run, orders: int, message: int, watched: tuple[int, ...]) 
 
         # A process of one run: what it makes lives to its end, and looking for garbage takes time.
         gc.disable()
+        from sifprov.startup import quick_uuid
+
+        quick_uuid()
         from sifprov.wrapper.record import record
 
         if len(watched) == 2:

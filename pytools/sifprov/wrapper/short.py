@@ -1,17 +1,22 @@
 """The short forms: `--in data.sif` and `--out result.sif` become binds, by what the containers say
 of themselves. A result that is not there is made, with much room and few bytes, and trimmed to its
-content when the run has ended; when nothing ran, it goes away again.
+content when the run has ended; when nothing ran, it goes away again. With `--atomic` it is made
+under another name (atomic.py).
 """
 
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from sifprov.errors import MissingError, SifprovError
+from sifprov.frozen import NamedTuple
 from sifprov.runtime.argv import image_bind, parse
 from sifprov.wrapper.line import Typed
 from sifprov.wrapper.quick import EXT3, look
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sifprov.wrapper.atomic import Late
 
 _SIZE = 1 << 30
 # Small blocks keep small results small; for large ones they cost time.
@@ -21,17 +26,21 @@ _OUTPUTS = "/Outputs"
 
 class Short(NamedTuple):
     """The command line with the binds, the containers that were made for this run, and the plain
-    folders that count as its outputs, each with the place where it is bound."""
+    folders that count as its outputs, each with the place where it is bound. `late` are those of
+    the containers that get their names when all went well."""
 
     typed: Typed
     made: tuple[str, ...]
     folders: tuple[tuple[str, str], ...] = ()
+    late: tuple[Late, ...] = ()
 
 
 def expand(typed: Typed) -> Short:
     """Puts the binds into a command line. Raises SifprovError; then nothing is made."""
     ours, line = typed.ours, typed.line
     if line is None or not (ours.all("in") or ours.all("out")):
+        if ours.last("atomic") is not None:
+            raise SifprovError("--atomic is for containers that --out makes")
         if ours.last("size") is not None:
             raise SifprovError("--size is for containers that --out makes")
         return Short(typed, ())
@@ -45,24 +54,30 @@ def expand(typed: Typed) -> Short:
             "--size is for containers that --out makes, and all are there",
             hint="'sifprov data grow' enlarges a container",
         )
+    late: list[Late] = []
+    if ours.last("atomic") is not None:
+        from sifprov.wrapper.atomic import plan  # few runs ask for it
+
+        late += plan(wanted, missing, folders)
+    parts = {each.path: each.part for each in late}
     for path, folder in folders:
         words += image_bind(path, folder, None)
     for path, folder in wanted:
         if (path, folder) not in missing:
             words += _output(path, folder)
-    size = _size(ours.last("size"))
+    sizes = _sizes(ours.all("size"), len(missing))
     made: list[str] = []
     try:
-        for path, folder in missing:
-            words += _make(path, folder, size)
-            made.append(path)
+        for (path, folder), size in zip(missing, sizes, strict=True):
+            words += _make(parts.get(path, path), folder, size)
+            made.append(parts.get(path, path))
     except BaseException:
         remove(made)
         raise
     # Behind the action, for a `--` may stand before the image.
     at = 1 + sum(len(option.tokens) for option in line.globals)
     argv = (*typed.argv[: at + 1], *words, *typed.argv[at + 1 :])
-    return Short(typed._replace(argv=argv, line=parse(argv)), tuple(made), folders)
+    return Short(typed._replace(argv=argv, line=parse(argv)), tuple(made), folders, tuple(late))
 
 
 def _split(value: str) -> tuple[str, str]:
@@ -122,12 +137,14 @@ def _output(path: str, folder: str) -> tuple[str, str]:
     return image_bind(path, folder or quick.mount, quick.mount or "/", read_only=False)
 
 
-def _size(text: str | None) -> int:
-    if text is None:
-        return _SIZE
+def _sizes(texts: tuple[str, ...], count: int) -> list[int]:
+    """The sizes of so many containers: one for all, or one for each in their order."""
+    if not texts:
+        return [_SIZE] * count
     from sifprov.sizes import parse_size
 
-    return parse_size(text)
+    sizes = [parse_size(text) for text in texts]
+    return sizes if len(sizes) == count else sizes[-1:] * count
 
 
 def _make(path: str, folder: str, size: int) -> tuple[str, str]:

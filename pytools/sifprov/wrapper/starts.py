@@ -18,7 +18,8 @@ import os
 import signal
 import struct
 from contextlib import suppress
-from typing import NamedTuple
+
+from sifprov.frozen import NamedTuple
 
 _NETLINK, _CONNECTOR, _DATAGRAM = 16, 11, 2
 _CN_PROC = 1

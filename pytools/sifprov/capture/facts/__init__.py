@@ -4,10 +4,11 @@
     who.py          the user, and the batch job
     image.py        the application's labels and definition file
     isolation.py    what of the host the container could see
+    workflow.py     the workflow that it was part of; there is no such fact where none is named
     binds.py        what was mounted in it, from where
     resources.py    what it used
 
-The first three are collected while the application runs. No other program is started. Whatever
+All but the last two are collected while the application runs. No other program is started. Whatever
 cannot be read is null and says why: a fact never costs a record.
 """
 
@@ -21,6 +22,7 @@ from sifprov.capture.facts.isolation import isolation
 from sifprov.capture.facts.platform import platform
 from sifprov.capture.facts.resources import resources
 from sifprov.capture.facts.who import batch, user
+from sifprov.capture.facts.workflow import workflow
 from sifprov.model.environment import asks_for_log
 from sifprov.model.fact import Fact
 from sifprov.model.record import NOT_STARTED, PLUGIN, UNKNOWN
@@ -33,12 +35,15 @@ _NO_LOG = "the plugin cannot keep the output without changing the run: use 'sifp
 
 def early(request: CaptureRequest, *, host: bool = False) -> tuple[Fact, ...]:
     """Returns what can be known while the application runs. `host`: the machine's name too."""
+    variables = dict(request.variables)
+    named = workflow(variables)
     return (
         _safely("application", lambda: application(request)),
-        _safely("batch", lambda: batch(dict(request.variables), host=host)),
+        _safely("batch", lambda: batch(variables, host=host)),
         _safely("isolation", lambda: isolation(request)),
         _safely("platform", lambda: platform(host=host)),
         _safely("user", user),
+        *((named,) if named else ()),
     )
 
 

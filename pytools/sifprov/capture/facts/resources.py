@@ -10,13 +10,16 @@ Source: getrusage(2), proc(5) "io".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from sifprov.model.canonical import Json
 from sifprov.model.fact import Fact
 from sifprov.model.record import NOT_STARTED
 from sifprov.model.request import CaptureEnd, CaptureRequest
 from sifprov.model.timestamp import to_ns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _BLOCK = 512  # what getrusage counts in
 
