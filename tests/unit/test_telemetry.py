@@ -270,7 +270,8 @@ def test_verify_finds_what_is_gone_changed_or_named_by_nobody(tmp_path: Path) ->
     keep(path)
 
     def said() -> str:
-        return str(next(c for c in verify(str(path)).to_json()["checks"] if c["name"] == "records"))
+        report: Any = verify(str(path)).to_json()
+        return str(next(c for c in report["checks"] if c["name"] == "records"))
 
     assert "telemetry" not in said()
     append_beside(Place("container", str(path)), OUT, TELEMETRY_NAME,

@@ -172,9 +172,9 @@ def test_an_orphan_is_known_by_its_root(proc: Proc, tmp_path: Path) -> None:
     for pid, root in (("self", tmp_path), (str(FIRST), inside)):
         (tmp_path / pid / "root").symlink_to(root)
     tree = proc.tree()
-    for pid, root in ((101, inside), (102, tmp_path)):
-        proc.has(pid, parent=1, own=(pid, 0))
-        (tmp_path / str(pid) / "root").symlink_to(root)
+    for orphan, its in ((101, inside), (102, tmp_path)):
+        proc.has(orphan, parent=1, own=(orphan, 0))
+        (tmp_path / str(orphan) / "root").symlink_to(its)
     proc.has(103, parent=101)
     assert tree.read()["processes"] == 3
     joined = Tree(FIRST, PARENT, proc=str(tmp_path), joined=True)

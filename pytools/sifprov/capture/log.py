@@ -12,9 +12,6 @@ from sifprov.model.fact import Fact
 from sifprov.model.log import Log
 from sifprov.placement import Place
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
 
 
 def store(place: Place, container: UUID, data: bytes) -> Fact:
