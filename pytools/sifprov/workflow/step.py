@@ -64,8 +64,10 @@ def carry_out(plan: Plan, number: int, steps: Steps, environ: Mapping[str, str])
         else:
             steps.write(State(number, step.activity, RUNNING, why, execution=base.execution))
             found = _run(plan, step, steps.path(number, "log"), environ, state, why)
-    except SifprovError as error:
+    except (SifprovError, OSError) as error:
         steps.write(state(FAILED, str(error)))
+        if isinstance(error, OSError):
+            raise FileError(f"{error.filename or plan.folder}: {error.strerror}") from error
         raise
     steps.write(found)
     if found.state == FAILED:
