@@ -152,6 +152,11 @@ bench-lineage: setup ## what lineage takes: bytes for each ancestor, time for ea
 	$(call step,lineage benchmark)
 	@$(BIN)/python -m tests.bench.bench_lineage
 
+.PHONY: bench-catalog
+bench-catalog: setup ## the catalog with 100,000 containers and a million records, on SQLite and PostgreSQL
+	$(call step,catalog benchmark)
+	@$(BIN)/python -m tests.bench.bench_catalog $(BENCH)
+
 .PHONY: bench-sweep
 bench-sweep: app ## a sweep of 200 short runs side by side, bare and recorded
 	$(call step,sweep benchmark)
@@ -161,6 +166,11 @@ bench-sweep: app ## a sweep of 200 short runs side by side, bare and recorded
 bench-space: setup ## what a container costs in bytes, and making it in time
 	$(call step,space benchmark)
 	@$(BIN)/python -m tests.bench.bench_space
+
+.PHONY: bench-telemetry
+bench-telemetry: app ## what measuring a run costs beside it, with 1, 50 and 500 processes
+	$(call step,telemetry benchmark)
+	@$(BIN)/python -m tests.bench.bench_telemetry $(BENCH)
 
 .PHONY: bench-thesis
 bench-thesis: scenario-apps ## the numbers of the thesis behind this program, measured again: BENCH='--only time --runs 30'

@@ -26,6 +26,8 @@ type config struct {
 	Timeout        int      `json:"timeout_seconds"`
 	RuntimeVersion string   `json:"runtime_version"`
 	SiteLog        *siteLog `json:"site_log"`
+	// Deliver starts a whole sifprov, for reports to a catalog on a server; may be empty.
+	Deliver []string `json:"deliver"`
 }
 
 // defaultConfig serves where there is no configuration to trust: it names no helper.
@@ -84,15 +86,29 @@ func (c config) validate(t trust) error {
 	if err := c.SiteLog.validate(); err != nil {
 		return err
 	}
-	for i, word := range c.Helper {
+	return t.checkCommand("helper", c.Helper)
+}
+
+// deliverer returns the command that delivers reports, nil where somebody else than the administrator
+// could have written what it starts: reports then wait for somebody who reads the catalog.
+func (c config) deliverer(t trust) []string {
+	if len(c.Deliver) == 0 || !filepath.IsAbs(c.Deliver[0]) || t.checkCommand("deliver", c.Deliver) != nil {
+		return nil
+	}
+	return c.Deliver
+}
+
+// checkCommand checks all files that a command line names.
+func (t trust) checkCommand(field string, argv []string) error {
+	for i, word := range argv {
 		if strings.IndexByte(word, 0) >= 0 {
-			return fmt.Errorf("helper[%d]: holds a NUL", i)
+			return fmt.Errorf("%s[%d]: holds a NUL", field, i)
 		}
 		if !filepath.IsAbs(word) {
 			continue
 		}
 		if err := t.check(word); err != nil {
-			return fmt.Errorf("helper[%d]: %w", i, err)
+			return fmt.Errorf("%s[%d]: %w", field, i, err)
 		}
 	}
 	return nil

@@ -160,7 +160,7 @@ func (v engineView) markInputs(addRO bool) (entries []bindEntry, use func()) {
 }
 
 // gather returns what the command-line process knows of the run, and a function that puts the
-// marked binds in place; nil for a run that is neither to be recorded nor for the site log.
+// marked binds in place; nil for a run that is neither to be recorded nor reported nor for the site log.
 func gather(engineConfig any, nameVariable string, started time.Time) (*stash, func()) {
 	view := viewEngine(engineConfig)
 	// Joining an instance binds nothing, and nobody watches it end.
@@ -172,14 +172,20 @@ func gather(engineConfig any, nameVariable string, started time.Time) (*stash, f
 }
 
 func gatherBy(conf config, view engineView, nameVariable string, started time.Time) (*stash, func()) {
-	onlyLog := capturedAlready() || !view.bindsImage()
-	if onlyLog && conf.SiteLog == nil {
+	captured := capturedAlready()
+	onlyLog := captured || !view.bindsImage()
+	live := !captured && reportsLive(siteSettings)
+	if onlyLog && conf.SiteLog == nil && !live {
 		return nil, nil
 	}
 	st := newStash(started, append(conf.Environment, userEnvironment(os.Getenv)...))
 	st.Image = []byte(givenImage(view.text("Image"), view.imageName(nameVariable), os.Args, string(st.Cwd)))
+	st.Live = live
 	if st.OnlyLog = onlyLog; onlyLog {
-		st.Binds, st.Environment = []bindEntry{}, map[string]string{}
+		st.Binds = []bindEntry{}
+		if !live {
+			st.Environment = map[string]string{}
+		}
 		return &st, func() {}
 	}
 	var use func()
@@ -219,6 +225,7 @@ func (s stash) record(engineConfig any, runtime component) *recorder {
 			Instance:    view.flag("Instance"),
 			Fakeroot:    view.flag("Fakeroot"),
 			Timeout:     defaultConfig().Timeout,
+			Live:        s.Live,
 		},
 		load:  trustedConfig,
 		runs:  running,
@@ -265,5 +272,6 @@ func trustedConfig() (config, error) {
 	if err != nil {
 		err = fmt.Errorf("%w; an administrator runs 'sifprov plugin install'", err)
 	}
+	conf.Deliver = conf.deliverer(t)
 	return conf, err
 }

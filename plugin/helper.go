@@ -32,8 +32,8 @@ type job struct {
 	home  string                 // where the spool is,
 	state string                 // or, before that, here; may be empty
 	warn  func(string)
-	// onlyLog: a line in the site log is all that is to be had of this run. Nothing of it goes to the
-	// spool, and its user is told nothing.
+	// onlyLog: a line in the site log, or reports, are all that is to be had of this run. Nothing of it
+	// goes to the spool, and its user is told nothing.
 	onlyLog bool
 }
 
@@ -78,6 +78,10 @@ func (r *recorder) run() outcome {
 	conf, confErr := r.job.load()
 	start := r.job.start
 	start.Timeout, start.SiteLog = conf.Timeout, conf.SiteLog
+	start.ID, _ = newUUID() // without one the helper draws it
+	if start.Live && confErr == nil {
+		start.Deliver = conf.Deliver
+	}
 	if conf.RuntimeVersion != "" {
 		start.Runtime.Version = conf.RuntimeVersion
 	}
@@ -115,7 +119,7 @@ func (r *recorder) run() outcome {
 	var told bool
 	select {
 	case <-r.job.runs:
-		_ = p.write([]byte(runningLine))
+		_ = p.write(runningLine(startedPID.Load()))
 		e, told = <-r.end
 	case e, told = <-r.end:
 	}

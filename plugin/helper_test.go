@@ -108,6 +108,7 @@ func helperCommand(behaviour string) []string {
 func TestHelperIsToldThatTheContainerRuns(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "request")
 	runs := make(chan struct{})
+	startedPID.Store(4711)
 	close(runs)
 	r := startRecorder(job{
 		load: func() (config, error) {
@@ -123,7 +124,7 @@ func TestHelperIsToldThatTheContainerRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.SplitAfter(string(data), "\n")
-	if len(lines) != 4 || lines[1] != runningLine || !strings.Contains(lines[2], `"end"`) {
+	if len(lines) != 4 || lines[1] != `{"event":"running","pid":4711}`+"\n" || !strings.Contains(lines[2], `"end"`) {
 		t.Errorf("the helper got %q", lines)
 	}
 }

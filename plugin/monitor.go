@@ -17,9 +17,10 @@ const (
 )
 
 // postStarted is set by the runtime's word that it has started the container's process, and
-// running is then closed.
+// running is then closed. startedPID is the process, set before.
 var (
 	postStarted atomic.Bool
+	startedPID  atomic.Int64
 	running     = make(chan struct{})
 )
 
@@ -28,6 +29,7 @@ func markStarted(pid int) {
 	if recorded.Load() {
 		lookAtContainer(pid)
 	}
+	startedPID.Store(int64(pid))
 	if !postStarted.Swap(true) {
 		close(running)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -57,11 +58,16 @@ type startEvent struct {
 	Fakeroot    bool              `json:"fakeroot"`
 	Timeout     int               `json:"timeout_seconds"`
 	SiteLog     *siteLog          `json:"site_log,omitempty"`
+	ID          string            `json:"record_id,omitempty"` // what its records will be called
+	Live        bool              `json:"live,omitempty"`      // it is to be reported when it starts and ends
+	Deliver     []string          `json:"deliver,omitempty"`
 }
 
-// runningLine tells that the container's process runs. Where no end follows, it parts a run of
+// runningLine tells that the container's process runs, and which it is. Where no end follows, it parts a run of
 // unknown outcome (the runtime was killed) from a container that was never set up.
-const runningLine = `{"event":"running"}` + "\n"
+func runningLine(pid int64) []byte {
+	return []byte(`{"event":"running","pid":` + strconv.FormatInt(pid, 10) + "}\n")
+}
 
 // endEvent is the last line.
 type endEvent struct {

@@ -74,5 +74,6 @@ func (e startEvent) kept() startEvent {
 	e.Argv, e.Command = hide(e.Argv), hide(e.Command)
 	e.Environment = withoutSecrets(e.Environment)
 	e.SiteLog = nil // what is delivered later has been logged already
+	e.Deliver = nil // nothing is started by a file of the user's
 	return e
 }

@@ -35,6 +35,19 @@ func addsRO(conf config, site string, getenv func(string) string) bool {
 	return conf.ROInputs && answer != "no"
 }
 
+// reportsLive tells whether the helper is to report the run when it starts and when it has ended, by
+// what site, user and environment have set.
+func reportsLive(site string) bool {
+	answer, _ := settingOf(site, "live", 0)
+	if own, found := settingOf(userSettings(os.Getenv), "live", os.Getuid()); found {
+		answer = own
+	}
+	if variable, set := os.LookupEnv("SIFPROV_LIVE"); set {
+		answer = variable
+	}
+	return answer == "yes" || answer == "1"
+}
+
 // userSettings returns the path of the user's own file, "" for a user without a home.
 func userSettings(getenv func(string) string) string {
 	base := getenv("XDG_CONFIG_HOME")

@@ -63,6 +63,7 @@ func TestGatherForTheSiteLog(t *testing.T) {
 		{"data, captured by the wrapper", &siteLog{To: dir}, "1", fake(image), true, true},
 		{"data, captured, no log", nil, "1", fake(image), false, false},
 	} {
+		t.Setenv("SIFPROV_LIVE", "")
 		t.Setenv("SIFPROV_CAPTURED", c.captured)
 		st, use := gatherBy(config{SiteLog: c.log}, viewEngine(c.engine), "SINGULARITY_NAME", time.Now())
 		if (st != nil) != c.found || st != nil && (st.OnlyLog != c.onlyLog || c.onlyLog && (st.Binds == nil || len(st.Binds) != 0 || st.Environment == nil)) {

@@ -23,6 +23,7 @@ type stash struct {
 	Image       []byte            `json:"image"`
 	Binds       []bindEntry       `json:"binds"`
 	OnlyLog     bool              `json:"only_log,omitempty"` // see job
+	Live        bool              `json:"live,omitempty"`
 }
 
 // The engine configuration travels as environment variables of the starter. It has at most 8
@@ -84,6 +85,7 @@ var handedIn = []string{"SINGULARITYENV_*", "APPTAINERENV_*"}
 var forHelper = []string{
 	"SIFPROV_NOTE", "SIFPROV_TAGS", "SIFPROV_METRICS", "SIFPROV_LOG", "SIFPROV_DIGEST", "SIFPROV_CACHE",
 	"SIFPROV_WORKFLOW", "SIFPROV_WORKFLOW_ID", "SIFPROV_ACTIVITY", "SIFPROV_COMPOSITION",
+	"SIFPROV_TELEMETRY",
 	"SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_STEP_ID", "SLURM_PROCID", "SLURM_CLUSTER_NAME",
 	"SLURM_JOB_NAME", "SLURM_JOB_PARTITION", "SLURMD_NODENAME",
 	"PBS_JOBID", "PBS_ARRAY_INDEX", "PBS_ARRAYID",

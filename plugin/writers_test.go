@@ -42,13 +42,34 @@ func TestWriterOf(t *testing.T) {
 			if err := os.MkdirAll(filepath.Join(sys, "loop4"), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			if got := writerOf(path, sys); got != c.want {
+			if got := writerOf(path, sys, ""); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}
-	if got := writerOf(filepath.Join(folder, "none"), t.TempDir()); got != "" {
+	if got := writerOf(filepath.Join(folder, "none"), t.TempDir(), ""); got != "" {
 		t.Errorf("a missing file: %q", got)
+	}
+}
+
+func TestOnlyLoopsWithASizeAreAsked(t *testing.T) {
+	folder := t.TempDir()
+	path, table := filepath.Join(folder, "a.sif"), filepath.Join(folder, "partitions")
+	sys := filepath.Join(folder, "sys")
+	loopOn(t, sys, "loop3", path, "0")
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const headings = "major minor  #blocks  name\n\n   8        0   20971520 sda\n"
+	for text, want := range map[string]string{
+		headings: "", headings + "   7        3       1120 loop3\n": "loop3", "": "loop3",
+	} {
+		if err := os.WriteFile(table, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := writerOf(path, sys, table); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
 	}
 }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import stat as _stat
-from typing import NamedTuple
+
+from pyext2fs._named import NamedTuple
 
 FAST_LINK = 60  # bytes that fit into the inode, with a NUL
 NOT_BLOCK_MAPPED = 0x80000 | 0x10000000  # extents, inline data

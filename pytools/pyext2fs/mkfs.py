@@ -23,6 +23,7 @@ def mkfs(
     *,
     size: int,
     inodes: int,
+    free: int = 0,
     offset: int = 0,
     block_size: int = 1024,
     source: str | bytes | os.PathLike[str] | None = None,
@@ -36,7 +37,8 @@ def mkfs(
     """Make an ext3 filesystem of `size` bytes at `offset` of the existing file `path`.
 
     Bytes outside of it are left alone; the file grows, sparsely, where it is too short. `inodes`
-    counts files and folders; the reserved ones come on top. `source`: a folder whose content
+    counts files and folders; the reserved ones come on top. `free` says how many of the bytes are
+    to be written later, for which the journal is made. `source`: a folder whose content
     is copied to the root, which gets the folder's mode and times; mtimes keep their nanoseconds,
     symbolic links of several names become one link for each. `owner` is the root's owner
     (see `set_owner` for the rest). `root_mode` overrides the root's mode.
@@ -58,7 +60,7 @@ def mkfs(
         extended.append(f"hash_seed={hash_seed}")
     argv = ["-q", "-F", "-t", "ext3", "-O", _FEATURES, "-b", str(block_size), "-I", str(INODE_SIZE)]
     argv += ["-N", str(inode_option(inodes + RESERVED_INODES, size, block_size)), "-m", "0"]
-    argv += ["-J", f"size={journal_size(block_size, size) >> 20}"]
+    argv += ["-J", f"size={journal_size(block_size, free) >> 20}"]
     if uuid:
         argv += ["-U", uuid]
     with opened(path, writable=True) as fd:

@@ -95,8 +95,8 @@ def size_for(sizing: Sizing, free: int = 0, *, shrunk: bool = False) -> int:
     data += map_blocks(-(-free // block_size), block_size)
     data += 16384 // block_size  # lost+found
     blocks = files = data
+    journal = journal_size(block_size, free) // block_size
     while True:
-        journal = journal_size(block_size, blocks * block_size) // block_size
         data = files + journal + map_blocks(journal, block_size)
         if not shrunk:
             # mke2fs refuses a journal that takes more than half of what is free when it makes it.
@@ -121,16 +121,17 @@ def inode_option(inodes: int, size: int, block_size: int) -> int:
     return _inodes_per_group(inodes, groups, block_size) * groups
 
 
-def journal_size(block_size: int, size: int) -> int:
-    """Bytes of the journal in a filesystem of `size` bytes: 1024 blocks, the fewest; with large
-    blocks a 64th of the filesystem, up to 64 MiB.
+def journal_size(block_size: int, free: int) -> int:
+    """Bytes of the journal of a filesystem with `free` bytes to be written: 1024 blocks, the
+    fewest; with large blocks a 32nd of what is free, up to 128 MiB.
 
-    Whoever writes many files waits for a journal that is full again and again.
+    A file of the usual size costs the journal a 30th of its bytes, and whoever has filled it waits
+    until all that was written so far is on the disk. It takes no room there before it is used.
     """
     least = 1024 * block_size
     if block_size < _LARGE:
         return least
-    return max(least, min(size // 64, 64 << 20) >> 20 << 20)
+    return max(least, min(free // 32, 128 << 20) >> 20 << 20)
 
 
 def map_blocks(count: int, block_size: int) -> int:

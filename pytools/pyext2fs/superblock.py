@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import NamedTuple
 
+from pyext2fs._named import NamedTuple
 from pyext2fs._run import CorruptFilesystem, opened
 
 COMPAT_HAS_JOURNAL = 0x4

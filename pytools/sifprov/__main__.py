@@ -11,6 +11,10 @@ _WRAPPED = ("exec", "run", "shell")
 def entry() -> None:
     """Runs the program."""
     if len(sys.argv) > 2 and sys.argv[1] in _WRAPPED:
+        import gc
+
+        # A process of one run, and nearly all that it makes lives to its end.
+        gc.disable()
         from sifprov.wrapper.main import run_or_help
 
         run_or_help(sys.argv[1], sys.argv[2:])

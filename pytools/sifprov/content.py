@@ -6,11 +6,9 @@ the ext3 partition; the image digest (`image-v1`) of an application container.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import BinaryIO
 
 from sifprov.errors import FileError
 from sifprov.listing import (
@@ -29,6 +27,11 @@ from sifprov.listing import (
     plain_entry,
 )
 from sifprov.parallel import run_all
+from sifprov.sha import sha256
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 __all__ = [
     "CHUNK",
@@ -154,12 +157,13 @@ def _file(
     deadline: Deadline,
     known: KnownFiles | None,
 ) -> Entry:
+    size = status.st_size
     return known_entry(
         path,
         status.st_mode,
         _state(status),
         known,
-        lambda: file_entry(path, status.st_mode, _read_file(name, folder), deadline),
+        lambda: file_entry(path, status.st_mode, _read_file(name, folder, size), deadline, size),
         lambda: _state(os.stat(name, dir_fd=folder, follow_symlinks=False)),
     )
 
@@ -186,11 +190,12 @@ def _open_below(top: int, path: bytes) -> int:
     return at
 
 
-def _read_file(name: bytes, folder: int) -> Iterator[bytes | memoryview]:
+def _read_file(name: bytes, folder: int, size: int) -> Iterator[bytes | memoryview]:
     # O_NONBLOCK: should it have become a FIFO meanwhile, do not wait for a writer.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(name, flags, dir_fd=folder)
-    buffer = bytearray(CHUNK)
+    # One byte more tells that a file has ended: a small one needs no large buffer.
+    buffer = bytearray(min(CHUNK, size + 1))
     view = memoryview(buffer)
     try:
         while count := os.readv(descriptor, [buffer]):
@@ -202,8 +207,10 @@ def _read_file(name: bytes, folder: int) -> Iterator[bytes | memoryview]:
 def image_digest(file: BinaryIO, sections: Iterable[tuple[int, int]], deadline: Deadline) -> str:
     """Returns `image-v1:HEX` of the (offset, size) `sections` of an open SIF, in the order
     given."""
-    hasher = hashlib.sha256()
-    buffer = bytearray(CHUNK)
+    sections = tuple(sections)
+    total = sum(size for _, size in sections)
+    hasher = sha256(size=total)
+    buffer = bytearray(min(CHUNK, total))
     for offset, size in sections:
         end = offset + size
         while offset < end:

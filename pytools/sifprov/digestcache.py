@@ -16,19 +16,19 @@ docs/reference.md ("Digest cache") says it for users.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from sifprov.content import Deadline, Known, Tree, image_digest, scan_folder
 from sifprov.hostfs import RACY_NS, has_ctime, kind_of
 from sifprov.partition import scan_partition
 from sifprov.settings import FAST, FULL, NONE, Settings, cache_folder
+from sifprov.sha import sha256
 from sifprov.sif import FsType, Partition, open_image
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sifprov.digeststore import Store
     from sifprov.readahead import ReadAhead
@@ -208,11 +208,11 @@ def _used(path: str, partition: Partition) -> int:
 
 
 def _whole_key(stamp: tuple[int, ...], head: bytes, what: tuple[object, ...]) -> bytes:
-    return _key("whole", stamp, hashlib.sha256(head).digest(), what)
+    return _key("whole", stamp, sha256(head).digest(), what)
 
 
 def _key(*parts: object) -> bytes:
-    return hashlib.sha256(repr(("sifprov-digests/1", *parts)).encode("ascii")).digest()
+    return sha256(repr(("sifprov-digests/1", *parts)).encode("ascii")).digest()
 
 
 def _parse(stored: bytes) -> Known | None:

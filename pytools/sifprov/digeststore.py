@@ -8,16 +8,24 @@ file gives no digest instead of a wrong one.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
-import sqlite3
 import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TypeVar
 
 from sifprov.hostfs import is_local
+from sifprov.sha import sha256
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
+    from typing import TypeVar
+
+    _T = TypeVar("_T")
+else:
+    # `sqlite3` takes twice as long, to know of dates.
+    import _sqlite3 as sqlite3
 
 NAME = "digests.sqlite"
 # How long to wait for another process that writes, in seconds.
@@ -30,7 +38,6 @@ _CHECK = 16
 _DAY = 24 * 3600
 # Of a damaged database even the complaint may be no text.
 _BROKEN = (sqlite3.DatabaseError, ValueError, OverflowError)
-_T = TypeVar("_T")
 
 
 class Store:
@@ -161,7 +168,7 @@ class Store:
 
 
 def _check(key: bytes, value: bytes) -> bytes:
-    return hashlib.sha256(key + value).digest()[:_CHECK]
+    return sha256(key + value).digest()[:_CHECK]
 
 
 def _make_room(base: sqlite3.Connection, wanted: int) -> None:

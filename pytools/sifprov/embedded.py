@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import BinaryIO
 
 from sifprov.bundle import MAX_BYTES, MAX_OBJECT, MAX_RECORDS, pack, unpack
 from sifprov.errors import FormatError, RecordError
@@ -19,6 +18,10 @@ from sifprov.frozen import dataclass
 from sifprov.groups import is_lineage
 from sifprov.model.canonical import record_digest
 from sifprov.sif import Descriptor, Image, read_object
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 SCHEMA = "sifprov.lineage/1"
 # A larger document does not travel, and the documents of one object are together no larger.

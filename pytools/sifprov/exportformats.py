@@ -12,6 +12,7 @@ from sifprov.frozen import dataclass, replace
 from sifprov.lineage import build
 from sifprov.model.canonical import dumps as canonical
 from sifprov.trail import Trail, read_trail
+from sifprov.trailformats import script_text, write
 from sifprov.verify import Report
 
 if TYPE_CHECKING:
@@ -110,7 +111,6 @@ def attested(
 
 def _wanted_crate(trail: Trail, wishes: Wishes) -> Wanted:
     from sifprov.export.crate.package import Wanted
-    from sifprov.trailformats import script_text
 
     return Wanted(wishes.license, wishes.with_data, script_text(trail))
 
@@ -149,6 +149,24 @@ FORMATS: Mapping[str, Format] = {
     "ro-crate": Format(_crate, _crate_files, frozenset({"license", "with_data"})),
     "snakemake": Format(_snakefile, _snakemake_files),
 }
+
+
+def export(trail: Trail, name: str, wishes: Wishes, output: str | None = None) -> str | None:
+    """Returns a trail in the format of this name; with `output` writes it to that path instead, and
+    returns None.
+
+    A text replaces a file of that name; a package never replaces anything. Raises SifprovError for
+    a format or wish that is none, MissingError without what the format needs, FileError,
+    NoRecordError.
+    """
+    chosen = format_named(name, wishes)
+    if output and chosen.package:
+        chosen.package(trail, wishes, output)
+    elif output:
+        write(output, chosen.text(trail, wishes))
+    else:
+        return chosen.text(trail, wishes)
+    return None
 
 
 def format_named(name: str, wishes: Wishes) -> Format:

@@ -171,10 +171,15 @@ def _deliver_request(
     first, second = lines
     request, end = parse_request(first), parse_end(second)
     started = capture.begin(_found_again(request, search), Deadline())
-    written = capture.finish(started, end, Deadline(), late=True).written
+    finished = capture.finish(started, end, Deadline(), late=True)
+    written = finished.written
     for each in written:
         if each.spooled and each.kept is None:
             raise FileError(each.spooled)
+    if request.live and request.id:
+        from sifprov.capture.live import report_late  # few runs are reported
+
+        report_late(request, end, finished)
     # What still cannot be delivered is now in the spool as a record of its own.
     waits = [w.spooled for w in written if w.spooled]
     if waits and len(waits) == len(written):

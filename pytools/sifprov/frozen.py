@@ -8,11 +8,13 @@ checkers take it for the same. Plain fields with plain defaults only, no inherit
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pyext2fs._named import NamedTuple as NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
     from dataclasses import replace as replace
+    from typing import Any
 else:
 
     def dataclass(*, frozen):

@@ -12,6 +12,7 @@ from sifprov.sif.format import GROUP_MASK
 OBJECT_NAME = "metadata.json"
 BUNDLE_NAME = "metadata.bundle.json"
 LOG_NAME = "metadata.log.json"
+TELEMETRY_NAME = "metadata.telemetry.json"
 LINEAGE_NAME = "metadata.lineage.json"
 MAX_GROUP = ~GROUP_MASK & 0xFFFFFFFF
 
@@ -20,9 +21,10 @@ MAX_GROUP = ~GROUP_MASK & 0xFFFFFFFF
 _BUNDLE = BUNDLE_NAME.encode("ascii") + b"\0"
 _OURS = (OBJECT_NAME.encode("ascii") + b"\0", _BUNDLE)
 _LOG = LOG_NAME.encode("ascii") + b"\0"
+_TELEMETRY = TELEMETRY_NAME.encode("ascii") + b"\0"
 _LINEAGE = LINEAGE_NAME.encode("ascii") + b"\0"
 # What may stand in a group of records.
-_GROUP = (*_OURS, _LOG, _LINEAGE)
+_GROUP = (*_OURS, _LOG, _TELEMETRY, _LINEAGE)
 
 
 def is_bundle(item: Descriptor) -> bool:
@@ -38,6 +40,11 @@ def is_ours(item: Descriptor) -> bool:
 def is_log(item: Descriptor) -> bool:
     """Whether an object goes by the name of an application's output, which a record names."""
     return item.name.startswith(_LOG) and item.datatype == DataType.JSON
+
+
+def is_telemetry(item: Descriptor) -> bool:
+    """Whether an object goes by the name of what a run used over time, which a record names."""
+    return item.name.startswith(_TELEMETRY) and item.datatype == DataType.JSON
 
 
 def is_lineage(item: Descriptor) -> bool:

@@ -12,12 +12,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from typing import BinaryIO
+from contextlib import contextmanager, nullcontext, suppress
+from uuid import uuid4
 
 from sifprov import capture
+from sifprov.capture.facts.resources import of_container
 from sifprov.content import Deadline
 from sifprov.errors import SifprovError
+from sifprov.frozen import replace
 from sifprov.model.request import (
     LOST,
     CaptureEnd,
@@ -26,10 +28,18 @@ from sifprov.model.request import (
     is_running,
     parse_end,
     parse_request,
+    running_process,
 )
-from sifprov.settings import load_or_default
+from sifprov.model.timestamp import to_ns
+from sifprov.settings import Settings, load_or_default
 from sifprov.spool import journaled
 from sifprov.terminal import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from sifprov.telemetry.sampler import Sampler
 
 MAX_LINE = 1024 * 1024
 # A run of fewer seconds is over before anything would be gained by keeping its request meanwhile.
@@ -47,8 +57,9 @@ def main() -> int:
 
 def _serve(line: bytes, source: BinaryIO) -> int:
     request = parse_request(line)
+    runtime = os.getppid()
     if b'"site_log"' not in line:
-        return follow(request, source, live=True)
+        return follow(request, source, live=True, runtime=runtime)
     from sifprov.sitelog import log_run, wanted  # only who wants it pays for it
 
     log = wanted(line)
@@ -57,7 +68,7 @@ def _serve(line: bytes, source: BinaryIO) -> int:
         if log:
             log_run(log, request, end)
 
-    return follow(request, source, live=True, on_end=on_end)
+    return follow(request, source, live=True, on_end=on_end, runtime=runtime)
 
 
 def guarded(work: Callable[[], int]) -> int:
@@ -74,16 +85,29 @@ def follow(
     *,
     live: bool,
     on_end: Callable[[CaptureEnd], None] = lambda end: None,
+    measure: Callable[[int, int, int], Sampler] | None = None,
+    runtime: int | None = None,
 ) -> int:
     """Records a run whose further lines come from `source`; `live` as in `capture.finish`.
 
     One without binds or folders is only followed to its end. `on_end` hears of the end before
-    anything is recorded. Returns 0 when it was recorded, or changed no container. Raises
-    SifprovError, OSError.
+    anything is recorded. `measure` starts the telemetry of the process that runs: its number, the
+    interval in microseconds, and the run's start since 1970 in nanoseconds. `runtime` is the
+    process that runs it, for reports. Returns 0 when it was
+    recorded, or changed no container. Raises SifprovError, OSError.
     """
+    if request.live and request.id is None:
+        request = replace(request, id=uuid4())
     touches = bool(request.binds or request.folders)
     with _kept_meanwhile(request) if touches else nullcontext():
-        return _record(request, source, touches, live, on_end)
+        return _record(request, source, touches, live, on_end, measure or _measure, runtime)
+
+
+def _measure(process: int, interval_us: int, began_ns: int) -> Sampler:
+    from sifprov.telemetry.sampler import Sampler  # only who wants it pays for it
+
+    # The starter, our parent, started the container too.
+    return Sampler(lambda: process, os.getppid(), interval_us, began_ns)
 
 
 @contextmanager
@@ -111,32 +135,51 @@ def _record(
     touches: bool,
     live: bool,
     on_end: Callable[[CaptureEnd], None],
+    measure: Callable[[int, int, int], Sampler],
+    runtime: int | None,
 ) -> int:
     deadline = Deadline()
     lines: list[bytes] = []
+    samplers: list[Sampler] = []
+    settings = load_or_default({**os.environ, **dict(request.variables)})
 
     def wait_for_end() -> None:
         # In a thread of its own, for hashing large inputs may outlast a short run.
         line = source.readline(MAX_LINE)
         if is_running(line):
             lines.append(line)
+            if touches and settings.telemetry and (process := running_process(line)):
+                with suppress(OSError, RuntimeError):  # no thread or descriptor is left
+                    samplers.append(measure(process, settings.telemetry, to_ns(request.started)))
             line = source.readline(MAX_LINE)
         deadline.start(request.timeout)
+        for sampler in samplers:
+            sampler.stop()
         lines.append(line)
 
     waiter = threading.Thread(target=wait_for_end, daemon=True)
     waiter.start()
-    settings = load_or_default({**os.environ, **dict(request.variables)})
+    tell = _reporter(request, settings, runtime)
     started = capture.begin(request, deadline, settings=settings, ahead=True) if touches else None
     waiter.join()
     how = parse_end(lines[-1]) if lines else LOST
     if how.ended is None and len(lines) < 2:
         # The runtime gave up before anything ran in the container.
+        tell(None, None, None)
         return 0
     on_end(how)
     if started is None:
+        tell(how, None, None)
         return 0
-    finished = capture.finish(started, how, deadline, live=live)
+    sampler = samplers[0] if samplers else None
+    if sampler:
+        sampler.settle(of_container(how))
+    try:
+        finished = capture.finish(started, how, deadline, live=live, sampler=sampler)
+    except (SifprovError, OSError) as error:
+        tell(how, None, str(error))
+        raise
+    tell(how, finished, None)
     said, code = [*settings.warnings, *finished.warnings], 0
     for written in finished.written:
         if written.warning:
@@ -145,6 +188,17 @@ def _record(
             said.append(written.warning)
     # The plugin hands on one line.
     return _warn("; ".join(said), code) if said else code
+
+
+def _reporter(
+    request: CaptureRequest, settings: Settings, runtime: int | None
+) -> Callable[[CaptureEnd | None, capture.Finished | None, str | None], None]:
+    """Reports that the run starts, where that is wanted; returns what reports its end."""
+    if not request.live:
+        return lambda end, finished, reason: None
+    from sifprov.capture.live import Reporter  # only who wants it pays for it
+
+    return Reporter(request, settings, runtime).ended
 
 
 def _warn(text: str, code: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import BinaryIO
 from uuid import UUID
 
 from sifprov.errors import FileError
@@ -20,6 +19,10 @@ from sifprov.sif import (
     find_partition,
     open_image,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import stat
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
 
-from sifprov.frozen import dataclass
+from sifprov.frozen import NamedTuple, dataclass
+from sifprov.sha import sha256
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
+
+
+# About what a line of a listing takes, in bytes.
+_LINE = 128
+# A file of which nobody says how large it is.
+_LARGE = 1 << 20
 
 
 class TooLateError(Exception):
@@ -90,7 +101,7 @@ class Tree:
     @property
     def digest(self) -> str:
         """The tree digest, `tree-v1:HEX`."""
-        hasher = hashlib.sha256()
+        hasher = sha256(size=_LINE * len(self.entries))
         for entry in self.entries:
             hasher.update(entry.line())
         return "tree-v1:" + hasher.hexdigest()
@@ -129,14 +140,18 @@ def plain_entry(path: bytes, mode: int, numbers: tuple[int, int] = (0, 0)) -> En
 
 def link_entry(path: bytes, target: bytes) -> Entry:
     """Returns the entry of a symbolic link."""
-    return Entry(path, "l", len(target), hashlib.sha256(target).hexdigest())
+    return Entry(path, "l", len(target), sha256(target).hexdigest())
 
 
 def file_entry(
-    path: bytes, mode: int, chunks: Iterable[bytes | memoryview], deadline: Deadline
+    path: bytes,
+    mode: int,
+    chunks: Iterable[bytes | memoryview],
+    deadline: Deadline,
+    about: int = _LARGE,
 ) -> Entry:
-    """Returns the entry of a file whose content comes in `chunks`."""
-    hasher = hashlib.sha256()
+    """Returns the entry of a file whose content comes in `chunks`, `about` so many bytes."""
+    hasher = sha256(size=about)
     size = 0
     for chunk in chunks:
         hasher.update(chunk)

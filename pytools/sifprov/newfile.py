@@ -23,7 +23,7 @@ from zlib import crc32
 from sifprov.errors import FileError
 
 _SUFFIX = ".sifprov-part"
-_LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.[0-9a-f]{8}" + re.escape(_SUFFIX), re.DOTALL)
+_LEFTOVER = r"(?s)\..+\.[0-9a-f]{8}\.[0-9a-f]{8}" + re.escape(_SUFFIX)
 _WEEK = 7 * 24 * 3600
 # <asm-generic/fcntl.h>; Python's fcntl module names it from 3.9 on where libc does.
 _F_OFD_SETLK = getattr(fcntl, "F_OFD_SETLK", 37)
@@ -87,7 +87,7 @@ def remove_leftovers(folder: str) -> None:
     """Removes the unfinished files in a folder whose makers are no more. What cannot be removed
     stays; nothing is raised."""
     with suppress(OSError), os.scandir(folder) as entries:
-        for path in [e.path for e in entries if _LEFTOVER.fullmatch(e.name)]:
+        for path in [e.path for e in entries if re.fullmatch(_LEFTOVER, e.name)]:
             with suppress(OSError):
                 _remove_leftover(path)
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    _T = TypeVar("_T")
 
 _MOST = 8
-_T = TypeVar("_T")
 
 
 def run_all(jobs: Sequence[Callable[[], _T]], *, threads: int | None = None) -> list[_T]:

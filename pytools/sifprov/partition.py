@@ -62,7 +62,7 @@ def _file(fs: FileSystem, node: Node, deadline: Deadline, known: KnownFiles | No
         node.mode,
         state,
         known,
-        lambda: file_entry(node.path, node.mode, fs.content(node), deadline),
+        lambda: file_entry(node.path, node.mode, fs.content(node), deadline, node.size),
         # Nobody has it mounted.
         lambda: state,
     )

@@ -127,7 +127,7 @@ class ReadAhead:
             self._reading.add(state)
             self._exact[_whole_seconds(state)] = state
         try:
-            entry = file_entry(node.path, node.mode, fs.content(node), self._deadline)
+            entry = file_entry(node.path, node.mode, fs.content(node), self._deadline, node.size)
             self._known[state] = entry.value
         except _ERRORS:
             pass  # whoever reads it at the end will say

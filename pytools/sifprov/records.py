@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import BinaryIO
 from uuid import UUID
 
 from sifprov.embedded import Embedded, Lineage, read_embedded
@@ -31,6 +29,10 @@ from sifprov.sif import DataType, Image, NewObject
 from sifprov.sif.disk import Disk, FileDisk
 from sifprov.sif.merge import Merge
 from sifprov.sif.write import append_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 __all__ = [
     "BUNDLE_NAME",
@@ -115,6 +117,10 @@ def parse_stored(place: int, group: int, data: bytes) -> Stored:
 
 def in_order(found: Sequence[Stored]) -> tuple[Stored, ...]:
     """Sorts by the chain, then by the place in `found`. Takes n log n, whatever the records say."""
+    if len(found) < 2:
+        return tuple(found)
+    from heapq import heappop, heappush  # not where a container has one record
+
     known = {s.digest for s in found if s.digest}
     waiting: dict[str, list[int]] = {}
     ready: list[int] = []
@@ -126,10 +132,10 @@ def in_order(found: Sequence[Stored]) -> tuple[Stored, ...]:
             ready.append(place)
     result = []
     while ready:
-        stored = found[heapq.heappop(ready)]
+        stored = found[heappop(ready)]
         result.append(stored)
         for place in waiting.pop(stored.digest, ()):
-            heapq.heappush(ready, place)
+            heappush(ready, place)
     # A circle would need two records that hold each other's SHA-256.
     result.extend(found[place] for places in waiting.values() for place in places)
     return tuple(result)

@@ -9,7 +9,6 @@ times, not n times, and keeps few bundles.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import BinaryIO
 
 from sifprov.bundle import MAX_BYTES, MAX_OBJECT, MAX_RECORDS, pack, unpack
 from sifprov.embedded import MAX_DOCUMENT, pack_one, read_documents
@@ -27,6 +26,10 @@ from sifprov.model.canonical import record_digest
 from sifprov.model.record import SCHEMA
 from sifprov.sif import Descriptor, Image, read_object
 from sifprov.sif.merge import Merge, can_keep
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 MAX_RECORD = 16 * 1024 * 1024
 MARK = SCHEMA.partition("/")[0].encode("ascii")

@@ -11,10 +11,13 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from sifprov.errors import FileError
 from sifprov.frozen import dataclass, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SITE_FILE = "/etc/sifprov/config.ini"
 SECTION = "capture"
@@ -32,7 +35,9 @@ class Settings:
     default ones; a trailing `*` stands for any rest. `metadata`: absolute path of the container
     that takes the records, or empty. `log_bytes`: how much of the application's output is kept.
     `redact`: whether secrets in command lines are hidden. `host`: whether the machine's name is
-    recorded.
+    recorded. `telemetry`: how often what a run uses is measured, in microseconds; 0 for never.
+    `live`: whether runs report when they start and when they end. `catalog`: the catalog's path or
+    URL, or empty.
     """
 
     digest: str = FAST
@@ -43,6 +48,9 @@ class Settings:
     log_bytes: int = 1024 * 1024
     redact: bool = True
     host: bool = False
+    telemetry: int = 0
+    live: bool = False
+    catalog: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -93,6 +101,15 @@ def cache_folder(environ: Mapping[str, str]) -> str:
     if not base.startswith("/"):
         home = home_folder(environ)
         base = os.path.join(home, ".cache") if home else ""
+    return os.path.join(base, "sifprov") if base else ""
+
+
+def data_folder(environ: Mapping[str, str]) -> str:
+    """Returns where the user's own data is kept; empty for a user without a home."""
+    base = environ.get("XDG_DATA_HOME", "")
+    if not base.startswith("/"):
+        home = home_folder(environ)
+        base = os.path.join(home, ".local/share") if home else ""
     return os.path.join(base, "sifprov") if base else ""
 
 
@@ -180,6 +197,11 @@ def _yes_no(text: str) -> bool:
     return _YES_NO[text]
 
 
+def _switch(text: str) -> bool:
+    """A variable's: empty and 0 are no, 1 is yes."""
+    return _yes_no({"": "no", "0": "no", "1": "yes"}.get(text, text))
+
+
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(text.replace(",", " ").split())
     for name in names:
@@ -197,6 +219,10 @@ def _absolute(text: str) -> str:
     return path
 
 
+def _place(text: str) -> str:
+    return text if "://" in text else _absolute(text)
+
+
 def _bytes(text: str) -> int:
     from sifprov.errors import SifprovError
     from sifprov.sizes import parse_size
@@ -207,17 +233,43 @@ def _bytes(text: str) -> int:
         raise ValueError("no size such as 512K or 8M") from None
 
 
+def interval_us(text: str) -> int:
+    """Returns how often to measure, in microseconds: `yes` is a second, and `no` is 0. Raises
+    ValueError for what is no such time."""
+    word = text.strip().lower()
+    if word in _SWITCH:
+        return _SWITCH[word]
+    number = word.rstrip("msh")
+    unit = _UNITS.get(word[len(number) :])
+    try:
+        found = round(float(number) * unit) if unit and number.isascii() else 0
+    except (ValueError, OverflowError):
+        found = 0
+    if not 100_000 <= found <= 3600_000_000:
+        raise ValueError("neither yes, no nor a time from 100ms to 1h, such as 0.5s")
+    return found
+
+
+_SWITCH = {"yes": 1_000_000, "true": 1_000_000, "no": 0, "false": 0, "0": 0, "": 0}
+_UNITS = {"": 1_000_000, "s": 1_000_000, "ms": 1000, "m": 60_000_000, "h": 3600_000_000}
 _KEYS: dict[str, Callable[[str], Any]] = {
     "digest": check_digest, "cache": _yes_no, "ro_inputs": _yes_no,
     "environment": _names, "metadata": _absolute, "log_bytes": _bytes,
-    "redact": _yes_no, "host": _yes_no,
+    "redact": _yes_no, "host": _yes_no, "telemetry": interval_us, "live": _yes_no,
+    "catalog": _place,
 }  # fmt: skip
 # A variable is typed in a shell, so its path may be relative to where that stands.
 _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SIFPROV_DIGEST": ("digest", check_digest),
     "SIFPROV_CACHE": ("cache", _yes_no),
     "SIFPROV_RO_INPUTS": ("ro_inputs", _yes_no),
+    "SIFPROV_TELEMETRY": ("telemetry", interval_us),
+    "SIFPROV_LIVE": ("live", _switch),
     "SIFPROV_METADATA": ("metadata", lambda text: os.path.abspath(text) if text else ""),
+    "SIFPROV_CATALOG": (
+        "catalog",
+        lambda text: text if "://" in text or not text else os.path.abspath(text),
+    ),
 }
 
 

@@ -18,7 +18,6 @@ import os
 import stat
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
-from typing import BinaryIO
 from uuid import UUID
 
 from sifprov.embedded import MAX_DOCUMENT, Embedded, Lineage, collect, is_line, open_lineage
@@ -30,6 +29,10 @@ from sifprov.records import MAX_TOTAL, Stored, left_out, parse_stored, speaks_of
 from sifprov.room import MARK
 from sifprov.sif.disk import Disk, FileDisk
 from sifprov.sif.write import locked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 SUFFIX = ".sifprov.jsonl"
 EXTENSION = ".jsonl"

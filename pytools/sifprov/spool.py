@@ -10,20 +10,19 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import pwd
-import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
 from sifprov.embedded import Lineage
-from sifprov.errors import FileError
+from sifprov.errors import FileError, RecordError
 from sifprov.model.canonical import Json, dumps, loads, text_to_json
 from sifprov.model.record import Record
-from sifprov.newfile import sync_folder
+from sifprov.model.request import parse_request
 from sifprov.placement import CONTAINER, same_run
 from sifprov.room import MAX_RECORD
+from sifprov.userstate import check_own, state_folders, write_whole
 from sifprov.waiting import (
     MAX_FILE,
     PREFIX,
@@ -49,27 +48,14 @@ __all__ = [
     "waiting",
 ]
 
-_STATE, _SPOOL = (".local", "state"), ("sifprov", "spool")
 _LOCK = ".lock"
 _UNFINISHED = (".tmp", ".part")
 _DAY_NS = 24 * 3600 * 10**9
 
 
 def folders() -> tuple[str, ...]:
-    """Returns every folder where something of this user may wait, the preferred one first.
-
-    The plugin goes by the user's environment; the helper, which has none, by the password database.
-    """
-    states = []
-    state = os.environ.get("XDG_STATE_HOME", "")
-    if state.startswith("/"):  # by the XDG specification a relative path is no path
-        states.append(state)
-    homes = [os.path.expanduser("~")]
-    # A user may have no entry there, as in some containers.
-    with contextlib.suppress(KeyError):
-        homes.append(pwd.getpwuid(os.getuid()).pw_dir)
-    states += [os.path.join(home, *_STATE) for home in homes if home.startswith("/")]
-    return tuple(dict.fromkeys(os.path.join(s, *_SPOOL) for s in states))
+    """Returns every folder where something of this user may wait, the preferred one first."""
+    return state_folders("spool")
 
 
 def folder() -> str:
@@ -168,7 +154,7 @@ def journaled(line: bytes) -> Iterator[None]:
     descriptor = -1
     try:
         os.makedirs(folder(), mode=0o700, exist_ok=True)
-        _check_own(folder())
+        check_own(folder())
         descriptor = no_link(path + ".part", os.O_RDWR | os.O_CREAT | os.O_EXCL)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.write(descriptor, line)
@@ -196,11 +182,11 @@ def _keep(data: bytes, suffix: str, near: str | None, already: Callable[[str], s
         try:
             if where != near:
                 os.makedirs(where, mode=0o700, exist_ok=True)
-                _check_own(where)
+                check_own(where)
                 found = already(where)
                 if found:
                     return found
-            _write(path, data)
+            write_whole(path, data)
         except OSError as error:
             problems.append(f"{where}: {error.strerror}")
         except FileError as error:
@@ -220,29 +206,6 @@ def _same(where: str, target: str, record: Record) -> str | None:
     return None
 
 
-def _check_own(where: str) -> None:
-    status = os.lstat(where)
-    if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
-        raise FileError(f"{where}: not a folder that only you can write to")
-
-
-def _write(path: str, data: bytes) -> None:
-    """Writes a file that is either there whole or not at all, and waits until it is on the disk."""
-    temporary = path + ".tmp"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(temporary, flags, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
-    sync_folder(path)
-
-
 def waiting(search: Iterable[str] = ()) -> Iterator[Waiting | FileError]:
     """Yields what waits in the spool, and in the folders `search` outside of it, oldest first; a
     broken file comes as its error."""
@@ -251,7 +214,7 @@ def waiting(search: Iterable[str] = ()) -> Iterator[Waiting | FileError]:
         try:
             here = names(where)
             # Under sudo it may be another user's, whose files root would then follow.
-            _check_own(where)
+            check_own(where)
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -272,11 +235,25 @@ def count() -> int:
     return sum(1 for _ in waiting())
 
 
+def ids() -> Iterator[str]:
+    """Yields the ids that the records which wait have, or will have. Raises FileError."""
+    for item in waiting():
+        if isinstance(item, FileError):
+            continue
+        if item.record:
+            yield str(item.record.id)
+        elif item.request:
+            with contextlib.suppress(RecordError):
+                found = parse_request(item.request[0]).id
+                if found:
+                    yield str(found)
+
+
 def clean() -> None:
     """Removes what a crash left of files that were never finished."""
     for where in folders():
         with contextlib.suppress(OSError, FileError):
-            _check_own(where)
+            check_own(where)
             with os.scandir(where) as entries:
                 old = [e for e in entries if e.name.endswith(_UNFINISHED)]
             for entry in old:

@@ -14,7 +14,8 @@ import struct
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import NamedTuple
+
+from sifprov.frozen import NamedTuple
 
 # Where the runtime itself has the partition: it was mounted there first. See `runtime.mounts`.
 _SESSION = b"/session/data-images"
@@ -52,9 +53,10 @@ def processes(device: int, *, proc: str = "/proc") -> tuple[Process, ...]:
     """
     wanted = b" %d:%d " % (os.major(device), os.minor(device))
     seen: dict[object, bool] = {}
+    ours = {str(os.getpid()), str(os.getppid())}
     found = []
     for name in os.listdir(proc):
-        if not name.isdigit() or int(name) in (os.getpid(), os.getppid()):
+        if not name.isdigit() or name in ours:
             continue
         folder = f"{proc}/{name}"
         # What has ended meanwhile, or is another user's, cannot be looked into.

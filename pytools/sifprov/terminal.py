@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import unicodedata
 from collections.abc import Iterable
 
@@ -28,6 +27,8 @@ def _escape(character: str) -> str:
 
 def command(argv: Iterable[str]) -> str:
     """Returns a command line as one would type it, harmless for a terminal."""
+    import shlex  # not for the helper, which prints no command
+
     return printable(shlex.join(argv))
 
 

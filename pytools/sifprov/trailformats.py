@@ -50,9 +50,10 @@ def _picture(name: str) -> Callable[[Trail, Style], str]:
 
 
 def _page(trail: Trail, style: Style) -> str:
+    from sifprov.measured import measured_in
     from sifprov.render.html import render
 
-    return render(build(trail), trail.documents)
+    return render(build(trail), trail.documents, measured_in(trail))
 
 
 def _graphviz(trail: Trail, style: Style) -> str:

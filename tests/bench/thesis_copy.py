@@ -3,7 +3,8 @@
 Two copies are those of the thesis's appendix: the partition is dumped to the host, the application
 moves it from one bound folder to another, and what comes out is added to the output container.
 Zero-copy binds the images, and the application copies files. The physical limit is one sequential
-read of the bytes and one sequential write of them.
+read of the bytes and one sequential write of them. What stands between is told by the same copy
+without containers, and with only one of the two.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sifprov.create import create_data
 from sifprov.identity import identify
 from sifprov.sif import FsType
 from tests.bench.jobs import copy
+from tests.bench.memory import settle
 from tests.bench.stats import ratio_of_medians
 from tests.bench.thesis import (
     Options,
@@ -40,12 +42,17 @@ from tests.bench.timing import quartiles
 EXT3, SQUASHFS = "ext3", "squashfs"
 COLD, WARM = "cold", "warm"
 TWO, ZERO = "two copies", "zero-copy"
+NATIVE = "cp -r on the host, folder to folder"
+FROM, INTO = "container to bound folder", "bound folder to container"
 READ, WRITE, DD = "one read", "one write", "both at once"
 BUFFERED, DIRECT = FLAGS = ("buffered", "direct")
 THESIS = 0.6094
 MOST = 1.10
 MB = 1_000_000
 _PER_FOLDER = 500
+# The bytes are cached four times: in the input's file and its mount, and in the output's.
+_CACHED = 4
+_COPY = "cp -r /Inputs/* /Outputs/."
 
 
 def make_files(folder: Path, size: int) -> int:
@@ -82,7 +89,6 @@ def measure(place: Place, options: Options) -> Raw:
     count = make_files(source, options.megabytes * MB)
     for fs in (EXT3, SQUASHFS):
         create_data(str(folder / f"{fs}.sif"), mount="/Inputs", source=str(source), fs=fs)
-    shutil.rmtree(source)
     free = options.megabytes * MB + options.megabytes * MB // 20
     create_data(str(folder / "empty.sif"), mount="/Outputs", free=free)
     how = forget(folder / "ext3.sif")
@@ -91,6 +97,9 @@ def measure(place: Place, options: Options) -> Raw:
         for fs in (EXT3, SQUASHFS):
             tasks[f"{TWO}, {fs}, {cache}"] = partial(_once, place, folder, fs, cache, _two_copies)
             tasks[f"{ZERO}, {fs}, {cache}"] = partial(_once, place, folder, fs, cache, _zero_copy)
+        for name in (NATIVE, FROM, INTO):
+            part = partial(_part, name=name, source=source)
+            tasks[f"{name}, {cache}"] = partial(_once, place, folder, EXT3, cache, part)
         for flag in FLAGS:
             for name in (READ, DD) if cache == COLD else (READ, WRITE):
                 disk = partial(_disk, name=name, flag=flag)
@@ -119,7 +128,9 @@ def _once(
     if cache == COLD:
         forget(sif)
     else:
-        remember(sif)
+        for path in (sif, *(folder / "source").rglob("*.jpg")):
+            remember(path)
+    settle(_CACHED * sif.stat().st_size)
     # What the runtime itself is made of is no part of the data.
     busybox = app("tests/real/busybox.def")
     timed([place.runtime, "exec", *place.flags, busybox, "true"], place, folder)
@@ -128,19 +139,54 @@ def _once(
     began = time.perf_counter()
     os.sync()
     took += time.perf_counter() - began
-    shutil.rmtree(made)
+    _clear(made, folder / "kept", sif)
     return took
+
+
+def _clear(made: Path, kept: Path, sif: Path) -> None:
+    """Removes what a copy has made. Folders of copies stay until all is measured, with empty files:
+    for minutes ext4 does not use the inode of a removed file again, and whoever makes files
+    waits while it looks for others."""
+    copied = made / "copied"
+    if copied.is_dir():
+        files = list(copied.rglob("*.jpg"))
+        _check(sum(path.stat().st_size for path in files), sif)
+        for path in files:
+            os.truncate(path, 0)
+        kept.mkdir(exist_ok=True)
+        copied.rename(kept / str(len(os.listdir(kept))))
+    shutil.rmtree(made)
 
 
 def _zero_copy(place: Place, sif: Path, made: Path) -> float:
     output = made / "empty.sif"
     binds = {"/Inputs": str(sif), "/Outputs": str(output)}
-    command = ("sh", "-c", "cp -r /Inputs/* /Outputs/.")
-    words = place.argv(binds, app("tests/real/busybox.def"), *command)
+    words = place.argv(binds, app("tests/real/busybox.def"), "sh", "-c", _COPY)
     took = timed([place.runtime, "exec", *words], place, made)
-    if output.stat().st_blocks * 512 < sif.stat().st_size * 0.95:
-        raise SystemExit(f"{sif.name}: not all of its files arrived")
+    _check(output.stat().st_blocks * 512, sif)
     return took
+
+
+def _part(place: Place, sif: Path, made: Path, *, name: str, source: Path) -> float:
+    """The same copy without any container, or with a folder in the place of one."""
+    copied, output = made / "copied", made / "empty.sif"
+    if name != INTO:
+        copied.mkdir()
+    if name == NATIVE:
+        took = timed(["cp", "-r", *sorted(source.iterdir()), copied], place, made)
+    else:
+        binds = {"/Inputs": str(sif)} if name == FROM else {"/Outputs": str(output)}
+        folder = f"{copied}:/Outputs" if name == FROM else f"{source}:/Inputs"
+        words = place.argv(binds, app("tests/real/busybox.def"), "sh", "-c", _COPY)
+        took = timed([place.runtime, "exec", "-B", folder, *words], place, made)
+    if name == INTO:
+        _check(output.stat().st_blocks * 512, sif)
+    return took
+
+
+def _check(arrived: int, sif: Path) -> None:
+    if arrived < sif.stat().st_size * 0.95:
+        raise SystemExit(f"{sif.name}: not all of its files arrived")
 
 
 def _two_copies(place: Place, sif: Path, made: Path) -> float:
@@ -211,6 +257,7 @@ def report(raw: Raw) -> Report:
             said.bars.append((text, over.value <= MOST))
     head = [f"input, medians of {rounds} (quartiles)", TWO, ZERO, "the disk's limit"]
     said.table([*head, f"time saved (thesis: {THESIS:.2%})", "times the limit"], rows)
+    said.table(*_parts(times))
     rows = [
         [name, _spread(values), f"{raw['container_bytes'] / median(values) / MB:,.0f}"]
         for name, values in times.items()
@@ -218,6 +265,20 @@ def report(raw: Raw) -> Report:
     ]
     said.table([f"the disk, dd of {size:.1f} GB, medians of {rounds}", "time", "MB a second"], rows)
     return said
+
+
+def _parts(times: dict[str, list[float]]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table of the same copy with two containers, with one, and with none."""
+    head = [f"the same files from ext3, medians of {len(times[f'{NATIVE}, {COLD}'])}"]
+    ways = {name: name for name in (NATIVE, FROM, INTO)} | {ZERO: f"{ZERO}, {EXT3}"}
+    rows = [[way] for way in ways]
+    for cache in (COLD, WARM):
+        head += [cache, "times native"]
+        for row, name in zip(rows, ways.values(), strict=True):
+            values, native = times[f"{name}, {cache}"], times[f"{NATIVE}, {cache}"]
+            over = ratio_of_medians(values, native)
+            row += [_spread(values), f"{over.value:.2f} ({over.low:.2f} … {over.high:.2f})"]
+    return head, rows
 
 
 def _spread(values: list[float]) -> str:

@@ -27,6 +27,7 @@ from sifprov.model.canonical import dumps, record_digest
 from sifprov.model.files import store
 from sifprov.model.log import Collector
 from sifprov.model.manifest import Manifest
+from sifprov.model.telemetry import Telemetry
 from sifprov.sif import DataType, FsType, PartType, pack_partition
 from sifprov.sif.format import DESCRIPTOR_SIZE, HEADER_SIZE, NAME_SIZE, Descriptor, new_header
 from tests.fuzz.files_targets import BASE
@@ -148,7 +149,7 @@ def document_seeds() -> None:
 
 
 def stored_seeds() -> None:
-    """Sidecars, logs, annotations."""
+    """Sidecars, logs, telemetry, annotations."""
     run, origin = run_record(), origin_record(OUT)
     lines = b"".join(r.to_bytes() + b"\n" for r in (origin, run))
     put("sidecar", two=lines, cut=lines + run.to_bytes()[:100], other=origin_record().to_bytes()
@@ -165,6 +166,12 @@ def stored_seeds() -> None:
     whole = Collector(1000, ("both",))
     whole.add("both", b"\xff one\n")
     put("log", cut=collector.log().to_bytes(), whole=whole.log().to_bytes())
+    columns = (("time_us", (50_000, 100_000, 1_000_000)), ("user_us", (0, 40_000, 900_000)),
+               ("system_us", (0, 0, 10_000)), ("memory_bytes", (4096, 40_960, 8192)),
+               ("network_sent_bytes", (0, 0, 7)))  # fmt: skip
+    measured = Telemetry(1_000_000, "/proc", "host", columns)
+    put("telemetry", five=measured.to_bytes(),
+        time=Telemetry(1, "cgroup v2", None, columns[:1]).to_bytes())  # fmt: skip
     put("log-collector", pieces=b"\x20" + b"\xff".join(b"%d\xc3\xa9" % n for n in range(30)),
         none=b"\0\xff1text",
         cut=b"\xa0" + b"\xff".join(bytes([n]) * 9 for n in range(40)))  # fmt: skip

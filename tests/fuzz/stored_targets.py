@@ -1,8 +1,11 @@
-"""Targets of what stands beside records: sidecars, logs, annotations."""
+"""Targets of what stands beside records: sidecars, logs, telemetry, annotations."""
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +23,8 @@ from sifprov.model.annotation import (
 from sifprov.model.canonical import dumps, loads
 from sifprov.model.log import BOTH, STDERR, STDOUT, Collector, Log
 from sifprov.model.record import Record
+from sifprov.model.telemetry import Telemetry, thinned
+from sifprov.render.telemetry import charts
 from sifprov.sif.disk import FileDisk
 from tests.fuzz.document_targets import mutate_json
 from tests.fuzz.target import Basic, Memory, Target, as_text
@@ -96,6 +101,37 @@ def read_log(data: bytes) -> None:
     assert again.to_bytes() == stored
 
 
+def read_telemetry(data: bytes) -> None:
+    """Telemetry that is read comes back as the same, and can be drawn."""
+    try:
+        found = Telemetry.from_bytes(data)
+    except RecordError as error:
+        assert str(error)
+        return
+    assert Telemetry.from_bytes(found.to_bytes()) == found
+    dumps(found.peaks())
+    few = thinned(found, 3)
+    assert few.samples <= 3
+    for chart in charts(few):
+        for line in chart.lines:
+            assert len(line.values) == few.samples
+            assert all(0 <= value < float("inf") for value in line.values)
+
+
+def mutate_packed(data: bytes, most: int, dice: Any, basic: Basic) -> bytes:
+    """Changes the document, or the numbers inside its compression."""
+    try:
+        document = json.loads(data)
+        lists = json.loads(zlib.decompress(base64.b64decode(document["data"])))
+    except (ValueError, KeyError, TypeError, zlib.error):
+        return mutate_json(data, most, dice, basic)
+    if dice.randrange(2):
+        return mutate_json(data, most, dice, basic)
+    changed = mutate_json(json.dumps(lists).encode(), most, dice, basic)
+    document["data"] = base64.b64encode(zlib.compress(changed)).decode("ascii")
+    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()[:most]
+
+
 def collect(data: bytes) -> None:
     """What an application prints, bounded: no byte is made up, none is counted twice.
 
@@ -154,6 +190,7 @@ def _comes_back(found: Annotation) -> None:
 TARGETS = (
     Target("sidecar", read_sidecar, 150_000, mutate_lines, max_len=8192),
     Target("log", read_log, 500_000, mutate_json, max_len=1024),
+    Target("telemetry", read_telemetry, 300_000, mutate_packed, max_len=2048),
     Target("log-collector", collect, 500_000, max_len=400,
            words=("\\xff\\x00", "\\xff\\x01", "\\xc3\\xa9", "\\xf0\\x9f\\x98\\x80")),
     Target("annotation", read_annotation, 500_000, mutate_json, max_len=1024),

@@ -37,11 +37,12 @@ LONG_TABLES = ("test_options.py", "test_containers.py")
 # In these nothing depends on rights, or (the wrapper) exactly/ holds root's runs against the bare
 # ones: an ordinary user stands for both.
 ONE_USER = (
-    "test_digest_cache.py", "test_docs.py", "test_file_lists.py", "test_grow.py",
-    "test_image_src.py", "test_lineage.py", "test_log.py", "test_outside.py", "test_placement.py",
+    "test_digest_cache.py", "test_docs.py", "test_export.py", "test_file_lists.py", "test_grow.py",
+    "test_image_src.py", "test_large_output.py", "test_lineage.py", "test_live.py",
+    "test_live_server.py", "test_log.py", "test_outside.py", "test_placement.py",
     "test_prototype.py", "test_prov.py", "test_rerun.py", "test_rerun_verdict.py", "test_sign.py",
-    "test_trail_way.py", "test_verify.py", "test_wrapper.py", "test_wrapper_short.py",
-    "test_wrapper_signals.py", "test_workflow.py",
+    "test_telemetry.py", "test_trail_way.py", "test_verify.py", "test_workflow.py",
+    "test_wrapper.py", "test_wrapper_short.py", "test_wrapper_signals.py",
 )  # fmt: skip
 # What is about rights, on either runtime.
 WANTS_ROOT = ("test_doctor.py", "test_plugin_admin.py")

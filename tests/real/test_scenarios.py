@@ -11,6 +11,7 @@ import pytest
 
 from tests.real.harness import ROOT, Runner
 from tests.real.pages import lasting, not_printed
+from tests.unit.crates import issues, shelf, strictest
 
 SCENARIOS = ROOT / "scenarios"
 # The outputs of each scenario, and the pictures in them.
@@ -41,7 +42,14 @@ def shown_by(page: Path) -> list[str]:
 
 @pytest.mark.parametrize(("name", "way", "user"), CASES, indirect=["user"])
 def test_a_scenario_runs_replays_and_is_verified(
-    name: str, way: str, user: str, run_as: Runner, plugin: str, scenario_apps: None, sifprov: str
+    name: str,
+    way: str,
+    user: str,
+    run_as: Runner,
+    plugin: str,
+    scenario_apps: None,
+    sifprov: str,
+    tmp_path: Path,
 ) -> None:
     if not sifprov.startswith(str(ROOT)):
         pytest.skip(f"{user} cannot read the checkout in {ROOT}")
@@ -60,6 +68,10 @@ def test_a_scenario_runs_replays_and_is_verified(
         sizes = {Path(e["path"]).name: e["size"] for e in json.loads(files)["entries"]}
         for picture in pictures:
             assert sizes[picture] > 5000
+        crate = work / f"{output}.crate"
+        run_as([sifprov, "export", output, "--format", "ro-crate", "-o", crate], cwd=work).expect()
+        metadata = json.loads((crate / "ro-crate-metadata.json").read_bytes())
+        assert issues(crate, strictest(metadata), shelf(tmp_path)) == []
     assert done.stdout.count("\nsame\n") == len(RESULTS[name])
     assert not_printed(shown_by(SCENARIOS / name / "README.md"), done.stdout) == []
 

@@ -66,6 +66,11 @@ class Cluster:
         """What became of a job that ended."""
         return str(re.findall(r"JobState=(\w+)", self("scontrol", "show", "job", job))[0])
 
+    def listed(self, verb: str) -> list[dict[str, Any]]:
+        """The rows of `ps` or `log`."""
+        rows: list[dict[str, Any]] = json.loads(self("sifprov", verb, "--json"))["rows"]
+        return rows
+
     def record(self, name: str) -> dict[str, Any] | None:
         """The record of the only run that filled a container, if it is there."""
         with open_image(str(self.run.folder / name)) as (file, image):
@@ -145,7 +150,7 @@ def _prepare(run: Runner, sifprov: str, app: str, sweep: str, gather: str) -> No
     texts = {
         "sweep.sh": sweep.replace("1-200%32", f"1-{len(RATES)}%4"), "gather.sh": gather,
         "rates.txt": "\n".join(RATES) + "\n",
-        ".config/sifprov/config.ini": "[capture]\nhost = yes\n",
+        ".config/sifprov/config.ini": "[capture]\nhost = yes\nlive = yes\n",
         # Short: few steps.
         "data/model.awk": (ROOT / "scenarios/sweep/model.awk").read_text().replace("= 500", "= 20"),
     }  # fmt: skip
@@ -212,6 +217,13 @@ def _arrays(slurm: Cluster, runtime: str, sweep: str) -> list[str]:
     # Six epilogs and more have called `flush` meanwhile.
     assert slurm.record("late.sif") is None
     assert slurm.record("stopped.sif") is None
+    going = slurm.listed("ps")
+    assert {row["job"] for row in going} == {f"{stopped}_3", late}
+    assert {row["host"] for row in going} == {node}
+    known = {row["job"]: row for row in slurm.listed("log") if row["outcome"] == "good"}
+    tasks = {f"{array}_{number}" for number in range(1, len(RATES) + 1)}
+    assert tasks | {gathered, f"{by_plugin}_1", f"{by_plugin}_2"} <= known.keys()
+    assert known[f"{array}_2"]["outputs"] == [f"{RATES[1]}.sif"]
     return [late, stopped]
 
 
@@ -247,6 +259,11 @@ def _killed_jobs(slurm: Cluster, jobs: list[str]) -> None:
         assert (record["run"]["outcome"], record["run"]["exit_code"]) == ("unknown", None)
         assert fields.items() <= slurm.batch(f"{name}.sif").items()
     assert json.loads(slurm("sifprov", "flush", "--list", "--json")) == _nothing(slurm)
+    assert slurm.listed("ps") == []
+    known = {row["job"]: row["outcome"] for row in slurm.listed("log")}
+    assert (known[late], known[f"{stopped}_3"], known[f"{polite}_1"]) == (
+        "unknown", "unknown", "signal 15",
+    )  # fmt: skip
 
 
 def _nothing(slurm: Cluster) -> object:

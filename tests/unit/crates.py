@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import logging
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from rocrate.rocrate import ROCrate
 from rocrate.vocabs import RO_CRATE
 from rocrate_validator import services
 from rocrate_validator.models import Severity, ValidationSettings
+from rocrate_validator.utils import log
 from urllib3 import HTTPResponse
 
 CONTEXT = "https://w3id.org/ro/crate/1.1/context"
@@ -68,7 +71,12 @@ def issues(
         cache_path=place,
         offline=True,
     )
-    result = services.validate(settings)
+    # What it says is in the result. It would print it again when Python ends.
+    log.basicConfig(level=logging.CRITICAL)
+    with warnings.catch_warnings():
+        # The validator uses what the library for RDF calls outdated.
+        warnings.simplefilter("ignore")
+        result = services.validate(settings)
     return [f"{i.severity.name} {i.violatingEntity}: {i.message}" for i in result.get_issues()]
 
 
@@ -76,6 +84,13 @@ def profiles(metadata: Mapping[str, Any]) -> list[str]:
     """The profiles that a crate says it follows, by the validator's names."""
     root = next(e for e in metadata["@graph"] if e["@id"] == "./")
     return [name for at in several(root.get("conformsTo")) if (name := _NAMES.get(at["@id"]))]
+
+
+def strictest(metadata: Mapping[str, Any]) -> str:
+    """The one of them that holds all that the others demand: the validator checks those too."""
+    found = profiles(metadata)
+    order = ("provenance-run-crate-0.5", "workflow-run-crate-0.5", "process-run-crate-0.5")
+    return next(name for name in order if name in found)
 
 
 _NAMES = {

@@ -36,7 +36,7 @@ from sifprov.model.record import (
     Replay,
     Run,
 )
-from sifprov.model.timestamp import from_ns
+from sifprov.model.timestamp import from_ns, to_ns
 from sifprov.model.verdict import DIFFERS, Verdict
 from sifprov.records import Stored, in_order
 from sifprov.trail import Trail, Walk
@@ -106,6 +106,7 @@ class Sample:
         annotation: Annotation | None = None,
         exit_code: int = 0,
         replays: Entity | None = None,
+        command: tuple[str, ...] = ("sh", "-c", "cat /Inputs/* > /Outputs/result.csv"),
     ) -> tuple[Entity, ...]:
         """A run that wrote `outputs`: new containers by name, or ones that were there before.
         `replays` is what another run made, of which this is the replay."""
@@ -127,7 +128,7 @@ class Sample:
         took = Run(
             action="exec",
             argv=argv or _argv(program, read, written),
-            command=("sh", "-c", "cat /Inputs/* > /Outputs/result.csv"),
+            command=command,
             redacted=(),
             cwd="/home/ada",
             started=from_ns(self._now - 30_250_000_000),
@@ -169,7 +170,11 @@ class Sample:
         )
         return tuple(self._add(e) for e in made)
 
-    def say(self, about: Entity, *notes: str) -> Record:
+    def at(self, time: str) -> None:
+        """What follows begins then."""
+        self._now = to_ns(time)
+
+    def say(self, about: Entity, *notes: str, **tags: str) -> Record:
         """Words that came later, about the run that made an entity."""
         activity = self.activities[about.generated_by or ""]
         assert activity.record
@@ -177,7 +182,7 @@ class Sample:
             about.uuid,
             captured_by=ANNOTATE,
             previous=about.record,
-            annotation=Annotation(notes=notes),
+            annotation=Annotation(notes=notes, tags=tuple(tags.items())),
             annotates=Replay(about.record or "", activity.record.id),
         )
         self.put(record)

@@ -124,6 +124,8 @@ def test_a_container_is_verified_sealed_and_grown(made: api.Container, tmp_path:
     assert made.grow("4M").after >= 4 << 20
     with pytest.raises(NoRecordError):
         made.log()
+    with pytest.raises(NoRecordError, match="measured"):
+        made.telemetry()
 
 
 def test_the_rest_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

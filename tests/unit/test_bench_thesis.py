@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+import mmap
 from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.bench import bench_thesis, thesis, thesis_copy, thesis_replay, thesis_space, thesis_time
+from tests.bench import (
+    bench_thesis,
+    memory,
+    thesis,
+    thesis_copy,
+    thesis_replay,
+    thesis_space,
+    thesis_time,
+)
 from tests.bench.stats import paired_difference, ratio_of_medians
 
 KIB = 1024
@@ -107,6 +116,8 @@ def copies(zero: float) -> thesis.Raw:
         for fs in (thesis_copy.EXT3, thesis_copy.SQUASHFS):
             times[f"{thesis_copy.TWO}, {fs}, {cache}"] = [10.0, 10.0, 10.0]
             times[f"{thesis_copy.ZERO}, {fs}, {cache}"] = [zero, zero, zero]
+        for number, name in enumerate((thesis_copy.NATIVE, thesis_copy.FROM, thesis_copy.INTO)):
+            times[f"{name}, {cache}"] = [2.0 + number] * 3
     for flag, slower in (("buffered", 1.0), ("direct", 0.0)):
         times[f"{thesis_copy.READ}, {flag}, cold"] = [1.0 + slower, 1.0, 1.0 + slower]
         times[f"{thesis_copy.DD}, {flag}, cold"] = [2.0, 2.0, 2.0]
@@ -131,6 +142,8 @@ def test_copies_are_told_beside_the_thesis() -> None:
     assert [good for _, good in said.bars] == [True, True, False, False]
     table = "\n".join(said.lines)
     assert "60.94%" in table and "57.0%" in table and "1.07" in table
+    assert "| zero-copy | 4.30 s (4.30 … 4.30) | 2.15 (2.15 … 2.15) |" in table
+    assert f"| {thesis_copy.INTO} | 4.00 s (4.00 … 4.00) | 2.00 (2.00 … 2.00) |" in table
 
 
 def test_the_files_are_the_same_at_every_call(tmp_path: Path) -> None:
@@ -174,3 +187,35 @@ def test_results_are_kept_part_by_part_and_shown_again(
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "stale" not in text
     assert "a machine" in text and "1.07" in text
+
+
+def test_a_copied_folder_stays_without_its_bytes(tmp_path: Path) -> None:
+    sif, kept = tmp_path / "x.sif", tmp_path / "kept"
+    sif.write_bytes(bytes(1000))
+    for number in range(2):
+        copied = tmp_path / "made" / "copied"
+        copied.mkdir(parents=True)
+        (copied / "1.jpg").write_bytes(bytes(990))
+        thesis_copy._clear(tmp_path / "made", kept, sif)
+        assert [p.stat().st_size for p in kept.rglob("*.jpg")] == [0] * (number + 1)
+        assert not (tmp_path / "made").exists()
+    copied.mkdir(parents=True)
+    (copied / "1.jpg").write_bytes(bytes(900))
+    with pytest.raises(SystemExit, match="not all"):
+        thesis_copy._clear(tmp_path / "made", kept, sif)
+
+
+def test_memory_is_taken_only_where_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+
+    def mapping(_: int, size: int) -> mmap.mmap:
+        taken.append(size)
+        return mmap.mmap(-1, size)
+
+    monkeypatch.setattr(memory, "_mapping", mapping)
+    for free in (0, memory._SPARE, memory._SPARE + 8192, memory._SPARE + (1 << 30)):
+        monkeypatch.setattr(memory, "_free", lambda free=free: free)
+        memory.settle(1 << 20)
+    assert taken == [8192, 1 << 20]
+    monkeypatch.undo()
+    assert memory._free() > 1 << 20

@@ -147,18 +147,33 @@ def test_blocks_are_large_where_that_costs_little(
     assert superblock(made.path, made.partition.offset).block_size == block
 
 
+def journal_of(made: Made) -> int:
+    with open(made.path, "rb") as file:
+        inode = Inodes(file.fileno(), made.partition.offset).read(8)
+    return int.from_bytes(inode[4:8], "little")
+
+
 @pytest.mark.parametrize(
-    ("free", "journal"), [(1 * MIB, 1), (48 * MIB, 1), (64 * MIB, 4), (1 << 30, 16), (9 << 30, 64)]
+    ("free", "journal"), [(1 * MIB, 1), (48 * MIB, 1), (64 * MIB, 4), (1 << 30, 32), (9 << 30, 128)]
 )
 def test_the_journal_grows_with_what_a_run_may_write(
     tmp_path: Path, free: int, journal: int
 ) -> None:
     made = make(tmp_path / "x.sif", None, free=free)
-    with open(made.path, "rb") as file:
-        inode = Inodes(file.fileno(), made.partition.offset).read(8)
-    assert int.from_bytes(inode[4:8], "little") == journal * MIB
+    assert journal_of(made) == journal * MIB
     found = superblock(made.path, made.partition.offset)
     assert found.free_blocks * found.block_size >= free
+
+
+def test_the_journal_is_small_where_nothing_is_to_be_written(tmp_path: Path) -> None:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    with (folder / "data").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 400 * MIB)
+    assert journal_of(make(tmp_path / "x.sif", folder)) == 4 * MIB
+    # The rest of a partition may be written, and nothing else.
+    larger = make(tmp_path / "y.sif", folder, partition_size=720 * MIB)
+    assert 8 * MIB <= journal_of(larger) <= 10 * MIB
 
 
 def test_empty_space_takes_no_room(tmp_path: Path) -> None:

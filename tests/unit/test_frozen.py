@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 import importlib
+import pickle
 import pkgutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import FrozenInstanceError
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -127,3 +128,71 @@ def test_the_helper_starts_without_dataclasses() -> None:
         [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout == "set()\n"
+
+
+def named(base: Any, name: str) -> Any:
+    class Made(base):  # type: ignore[misc]
+        x: int
+        y: int = 2
+        names: tuple[str, ...] = ()
+
+        @property
+        def total(self) -> int:
+            return int(self.x + self.y)
+
+    Made.__name__ = Made.__qualname__ = name
+    return Made
+
+
+OurTuple, TheirTuple = named(frozen.NamedTuple, "OurTuple"), named(NamedTuple, "TheirTuple")
+
+
+def test_named_tuples_are_as_those_of_typing() -> None:
+    ours, theirs = OurTuple(1, names=("a",)), TheirTuple(1, names=("a",))
+    assert tuple(ours) == tuple(theirs) and ours == theirs and hash(ours) == hash(theirs)
+    assert (ours.x, ours.y, ours.names, ours.total) == (1, 2, ("a",), 3)
+    assert repr(ours) == repr(theirs).replace("Their", "Our")
+    assert ours._replace(y=5) == theirs._replace(y=5) and type(ours._replace(y=5)) is OurTuple
+    assert ours._asdict() == theirs._asdict() and ours._fields == theirs._fields
+    assert OurTuple._field_defaults == TheirTuple._field_defaults
+    assert sys.getsizeof(ours) == sys.getsizeof(theirs)
+    assert pickle.loads(pickle.dumps(ours)) == copy.deepcopy(ours) == ours  # noqa: S301
+    with pytest.raises(AttributeError):
+        ours.x = 3
+    with pytest.raises(AttributeError):
+        ours.z = 3
+    match ours:
+        case OurTuple(x, _, (name,)):
+            assert (x, name) == (1, "a")
+
+
+def test_a_class_below_a_named_tuple_has_its_fields() -> None:
+    class Below(OurTuple):  # type: ignore[misc, valid-type]
+        def twice(self) -> int:
+            return int(2 * self.total)
+
+    assert (Below(1).twice(), Below(x=1, names=(), y=4).twice(), Below._fields) == (
+        6, 10, ("x", "y", "names"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ((), {}),
+        ((1, 2, (), 4), {}),
+        ((1,), {"x": 1}),
+        ((1,), {"z": 1}),
+        ((), {"y": 1}),
+        ((1, 2), {"x": 1}),
+        ((1, 2), {"z": 1}),
+    ],
+)
+def test_named_tuples_refuse_what_those_of_typing_refuse(
+    values: tuple[Any, ...], named: dict[str, Any]
+) -> None:
+    for cls in (OurTuple, TheirTuple):
+        with pytest.raises(TypeError):
+            cls(*values, **named)
+    with pytest.raises(TypeError):
+        OurTuple(1)._replace(z=1)

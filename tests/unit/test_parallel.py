@@ -107,8 +107,8 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(
 ) -> None:
     read = content._read_file
 
-    def slow(name: bytes, folder: int) -> object:
-        yield from read(name, folder)
+    def slow(name: bytes, folder: int, size: int) -> object:
+        yield from read(name, folder, size)
         if name == b"small3":
             (tree / "sub" / "deep" / "small3").write_bytes(b"!")
 

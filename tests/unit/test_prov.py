@@ -354,6 +354,16 @@ def test_a_log_belongs_to_its_run() -> None:
     assert f"wasGeneratedBy(sifprov:{one(graph, 'Log')['']}, " in said(graph)
 
 
+def test_telemetry_belongs_to_its_run() -> None:
+    fact = Fact("telemetry", {"columns": ["time_us"], "digest": "sha256:" + "3" * 64,
+                              "network": None, "samples": 7}, "/proc")  # fmt: skip
+    graph = changed(small(), facts=(fact,))
+    valid(graph)
+    found = one(graph, "Telemetry")
+    assert (found["telemetry_samples"], found["telemetry_columns"]) == (7, '["time_us"]')
+    assert f"wasGeneratedBy(sifprov:{found['']}, " in said(graph)
+
+
 # -- times and graphs that cannot be
 
 

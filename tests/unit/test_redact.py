@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.sifs import run, run_record
 
+from sifprov.model import redact as module
 from sifprov.model.record import Record
 from sifprov.model.redact import HIDDEN, redact, redact_text, secret_name
 
@@ -198,3 +202,63 @@ def test_a_long_argument_takes_no_long_time(piece: str) -> None:
     began = time.process_time()
     redact_text(piece * (128 * 1024 // len(piece)))
     assert time.process_time() - began < 3
+
+
+# A text for each word that must stand in one of a shape, and letters that `(?i)` takes for others.
+SHAPED = [
+    "Authorization: abc", "Set-Cookie: abc", "Bearer abc123def456", "Basic dXNlcjpwYXNz01",
+    "https://hooks.slack.com/services/T0/B0/abcXYZ", "curl -u me:abc https://x", "-passin pass:abc",
+    "https://x/?sig=abc", "https://x/?signature=abc", "https://x/?\u017fig=abc", PEM, JWT,
+    *(f"gh{kind}_{'a1' * 12}" for kind in "opsur"),
+    *(f"xox{kind}-0123456789ab" for kind in "abeprs"),
+    "github_pat_" + "a" * 22, "glpat-" + "a" * 20, "AKIA0123456789ABCDEF", "ASIA0123456789ABCDEF",
+    "AIza" + "a" * 35, "hf_" + "a" * 24, "sk_live_" + "a" * 24, "sk-abcdefghij0123456789AB",
+    "npm_" + "a" * 36, "dckr_pat_" + "a" * 24, "pypi-AgE" + "a" * 16,
+    "AGE-SECRET-KEY-1" + "Q" * 20,
+    "ya29." + "a" * 24, "SG." + "a" * 20 + "." + "b" * 20, "dop_v1_" + "0a" * 20,
+    "xapp-" + "a" * 12,
+    *(f"shp{kind}_{'0a' * 16}" for kind in ("at", "ss", "ca", "pa")), "12345678:AA" + "x" * 33,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SHAPED)
+def test_no_shape_is_passed_over_for_want_of_its_words(text: str) -> None:
+    assert HIDDEN in redact_text(text) != text
+
+
+def test_each_word_of_a_shape_is_tried() -> None:
+    words = [word for some, _, _ in module._SHAPES for word in some]
+    assert [w for w in words if not any(w in text.lower() for text in SHAPED)] == []
+
+
+PARTS = [
+    *SHAPED, "DB_PASS", "GH_PAT", "--token", "REDISCLI_AUTH", "pwd", "&", "?", " ", "\n", "=", ":",
+    "'", "a", "--api-key", "-u ", "me:", "\u212a",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=6).map("".join))
+def test_what_is_passed_over_has_no_shape(text: str) -> None:
+    """Every pattern tried on every text finds no more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_SHAPES", tuple((("",), *rest) for _, *rest in module._SHAPES))
+        patch.setattr(module, "_may_name", lambda text: True)
+        thorough = redact_text(text), redact(text.split(" "))
+    assert (redact_text(text), redact(text.split(" "))) == thorough
+
+
+NAMES = sorted(
+    {*module._WORDS, *module._WORD_ENDS, *module._VARIABLE_WORDS, "ROOTPASS"}
+    | {f"{first}-{second}" for first, second in module._PAIRS}
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("form", [str, str.upper, str.title])
+def test_every_name_that_sounds_secret_is_looked_at(name: str, form: Callable[[str], str]) -> None:
+    assert module._may_name(form(name)) or not secret_name(form(name))
+    for text in (f"--{form(name)}=x", f"{form(name)}=x", f"sh -c 'a --{form(name)} x'"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "_may_name", lambda text: True)
+            thorough = redact_text(text)
+        assert redact_text(text) == thorough

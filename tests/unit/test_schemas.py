@@ -53,14 +53,17 @@ FORMATS = (FOLDER.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8"
 NAMES = {
     "record", "capture-request", "plugin-config", "trail", "trail-file", "rerun", "spool",
     "plugin-status", "layout", "log", "bundle", "compare", "data-files", "data-info", "data-ls",
-    "diff", "doctor", "files", "flush", "lineage", "replay-options", "replay-plan", "site-log",
-    "verify", "workflow", "workflow-check", "workflow-plan", "workflow-run", "workflow-show",
-    "workflow-step", "workflow-work",
+    "answer", "catalog-status", "diff", "doctor", "files", "flush", "index", "lineage", "measured",
+    "replay-options", "replay-plan", "report", "site-log", "telemetry", "verify", "workflow",
+    "workflow-check", "workflow-plan", "workflow-run", "workflow-show", "workflow-step",
+    "workflow-work",
 }  # fmt: skip
 
 
 # Fields that are absent where there is nothing to say.
 OPTIONAL = {
+    "deliver",
+    "live",
     "refused",
     "annotates",
     "annotation",
@@ -71,6 +74,8 @@ OPTIONAL = {
     "marks",
     "metadata",
     "mounts",
+    "pid",
+    "record_id",
     "site_log",
     "variables",
     "verdict",

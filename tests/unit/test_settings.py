@@ -45,6 +45,7 @@ def test_every_key_is_read(home: Home) -> None:
     home.write(
         "# a comment\n[capture]\ndigest = full\ncache = no\nro_inputs = no\n"
         "environment = MY_SEED, SLURM_*\nmetadata = /data/100%/meta.sif\nlog_bytes = 64K\n"
+        "live = yes\n"
     )
     assert home.load() == Settings(
         digest="full",
@@ -53,7 +54,18 @@ def test_every_key_is_read(home: Home) -> None:
         environment=("MY_SEED", "SLURM_*"),
         metadata="/data/100%/meta.sif",
         log_bytes=65536,
+        live=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"), [("1", True), ("yes", True), ("0", False), ("no", False), ("", False)]
+)
+def test_reports_are_switched_by_a_variable(home: Home, value: str, wanted: bool) -> None:
+    home.write(f"[capture]\nlive = {'no' if wanted else 'yes'}\n")
+    assert home.load(SIFPROV_LIVE=value).live is wanted
+    with pytest.raises(FileError, match="SIFPROV_LIVE"):
+        home.load(SIFPROV_LIVE="perhaps")
 
 
 def test_the_folder_of_xdg_counts_when_it_is_absolute(home: Home, tmp_path: Path) -> None:
@@ -101,6 +113,28 @@ def test_what_cannot_be_is_an_error_that_names_its_place(home: Home, text: str, 
     assert str(home.file) in str(error.value)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", 0), ("no", 0), ("0", 0), ("false", 0), ("yes", 1_000_000), ("True", 1_000_000),
+        ("1", 1_000_000), ("0.5", 500_000), ("100ms", 100_000), ("2.5s", 2_500_000),
+        (" 1M ", 60_000_000), ("1h", 3600_000_000),
+    ],
+)  # fmt: skip
+def test_how_often_to_measure(home: Home, text: str, found: int) -> None:
+    assert home.load(SIFPROV_TELEMETRY=text).telemetry == found
+    home.write(f"[capture]\ntelemetry = {text}\n")
+    assert home.load().telemetry == found
+
+
+@pytest.mark.parametrize(
+    "text", ["99ms", "1.1h", "-1", "inf", "nan", "1e999", "5x", "s", "ms", "1 s s", "\u0661s", "1d"]
+)
+def test_what_is_no_time_to_measure_by(home: Home, text: str) -> None:
+    with pytest.raises(FileError, match=r"\$SIFPROV_TELEMETRY: .* a time from 100ms to 1h"):
+        home.load(SIFPROV_TELEMETRY=text)
 
 
 def test_a_variable_that_cannot_be_is_named(home: Home) -> None:

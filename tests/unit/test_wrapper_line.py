@@ -62,6 +62,14 @@ def test_a_line_without_an_image_keeps_its_own_error() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("word", "value"), [("--telemetry", ""), ("--telemetry=0.5s", "0.5s"), ("--telemetry=", "")]
+)
+def test_telemetry_takes_a_value_only_behind_an_equals_sign(word: str, value: str) -> None:
+    typed = take_out(["", "exec", word, "app.sif", "5s"])
+    assert (typed.argv, typed.ours.last("telemetry")) == (("", "exec", "app.sif", "5s"), value)
+
+
 @pytest.mark.parametrize("words", [["--runtime="], ["--verbose=yes"]])
 def test_values_that_cannot_be(words: list[str]) -> None:
     with pytest.raises(SifprovError, match=words[0].partition("=")[0]):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sifprov.info import Info
     from sifprov.model.log import Log
     from sifprov.model.record import Record
+    from sifprov.model.telemetry import Telemetry
     from sifprov.replay.job import Replayed
     from sifprov.rundiff import Diff
     from sifprov.seal import Sealed
@@ -112,6 +113,14 @@ class Container:
 
         return read_log(self.path, record, self.metadata)[1]
 
+    def telemetry(self, record: str | None = None) -> Telemetry:
+        """Returns what a run used over time, where `--telemetry` measured it. `record` is the
+        beginning of the record's id, by default the newest run that was measured. Raises
+        NoRecordError."""
+        from sifprov.measured import read_measured
+
+        return read_measured(self.path, record, self.metadata)[1]
+
     # What made it.
 
     def trail(self, search: Iterable[PathLike] = ()) -> Trail:
@@ -121,12 +130,67 @@ class Container:
 
         return Trail(read_trail(self.path, [os.fspath(folder) for folder in search], self.metadata))
 
-    def verify(self, search: Iterable[PathLike] = (), *, full: bool = False) -> Report:
-        """Checks it against all that its records say; `full` reads ancestors' content too."""
+    def export(
+        self,
+        format: str,  # noqa: A002
+        path: PathLike | None = None,
+        *,
+        record: str = "",
+        license: str = "",  # noqa: A002
+        with_data: bool = False,
+        key: PathLike | None = None,
+        passphrase: str = "",
+        file_digest: bool = False,
+        search: Iterable[PathLike] = (),
+    ) -> str | None:
+        """Returns what made it in a format for other programs, as `sifprov export` does: `in-toto`,
+        `oci`, `ro-crate`. With a `path` writes it there, and returns None.
+
+        Raises MissingError where a library that the format needs is not installed, SifprovError for
+        what means nothing to the format, FileError, NoRecordError.
+        """
+        from sifprov.exportformats import Wishes, export
+
+        wishes = Wishes(
+            record=record,
+            license=license,
+            with_data=with_data,
+            key="" if key is None else os.fspath(key),
+            passphrase=passphrase,
+            file_digest=file_digest,
+        )
+        return export(
+            self.trail(search).data, format, wishes, None if path is None else os.fspath(path)
+        )
+
+    def verify(
+        self,
+        search: Iterable[PathLike] = (),
+        *,
+        full: bool = False,
+        attestation: PathLike | None = None,
+        public_key: PathLike | None = None,
+    ) -> Report:
+        """Checks it against all that its records say; `full` reads ancestors' content too.
+        `attestation` is a file with a statement about it, `public_key` the PEM file of the key that
+        signed that."""
         from sifprov.verify import verify
 
         folders = [os.fspath(folder) for folder in search]
-        return verify(self.path, folders, full, metadata=self.metadata)
+        report = verify(self.path, folders, full, metadata=self.metadata)
+        if attestation is None:
+            return report
+        from sifprov.exportformats import attested
+
+        return attested(
+            report,
+            self.path,
+            os.fspath(attestation),
+            None if public_key is None else os.fspath(public_key),
+            folders,
+            metadata=self.metadata,
+            full=full,
+        )
 
     def compare(
         self, other: Container | PathLike, *, tolerance: Decimal | float | str | None = None

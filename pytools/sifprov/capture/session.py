@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -26,12 +27,13 @@ from sifprov.capture.late import application_as_it_was, as_it_was
 from sifprov.capture.lineage import Source, carried, completed, lineage_of
 from sifprov.capture.run import describe_run, word_problems, words_of
 from sifprov.changes import changed_outside
-from sifprov.content import Deadline, Tree
+from sifprov.content import LARGE, Deadline, Tree
 from sifprov.digestcache import DigestCache
 from sifprov.embedded import Lineage
 from sifprov.errors import FileError
 from sifprov.filestore import new_documents
 from sifprov.frozen import dataclass, replace
+from sifprov.model.environment import asks_for_telemetry
 from sifprov.model.fact import Fact
 from sifprov.model.record import NOT_STARTED, OUTPUT, UNKNOWN, Container, Record, Replay
 from sifprov.model.request import CaptureEnd, CaptureRequest
@@ -41,11 +43,16 @@ from sifprov.placement import Place, metadata_of, place_for
 from sifprov.settings import Settings, load_or_default
 from sifprov.version import VERSION
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sifprov.telemetry.sampler import Sampler
+
 
 @dataclass(frozen=True)
 class Started:
     """A run that has begun, with what is known of its containers so far. `lineage` is what its
-    outputs embed, `also` further records for which that is collected."""
+    outputs embed, `also` further records for which that is collected, `id` what its records will be
+    called."""
 
     request: CaptureRequest
     application: Container
@@ -55,6 +62,7 @@ class Started:
     facts: tuple[Fact, ...] = ()
     lineage: Lineage = Lineage({})
     also: tuple[Source, ...] = ()
+    id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -116,13 +124,14 @@ def begin(
         outside = changed_outside(bound.identity, digest, began, metadata)
         return replace(bound, outside=outside)
 
-    # Side by side, for each may be large.
     jobs: list[Callable[[], Bound | Container | Lineage]] = [
         partial(lineage_of, bounds, metadata, also, deadline),
         partial(application, path, deadline, cache, image),
         *(partial(read, bound) for bound in bounds),
     ]
-    results = run_all(jobs)
+    # Side by side where there is much to read: threads get in each other's way else.
+    size = sum(map(_size, (path, *(b.identity.path for b in bounds if not b.writable))))
+    results = run_all(jobs, threads=None if size >= LARGE else 1)
     (lineage,) = (r for r in results if isinstance(r, Lineage))
     (app,) = (r for r in results if isinstance(r, Container))
     data = [r for r in results if isinstance(r, Bound)]
@@ -132,7 +141,8 @@ def begin(
         if ahead and bound.writable and partition:
             cache.ahead(bound.identity.path, partition, deadline, began)
     facts = early(request, host=settings.host)
-    return Started(request, app, tuple(data), settings, cache, facts, lineage, also)
+    ident = request.id or uuid4()
+    return Started(request, app, tuple(data), settings, cache, facts, lineage, also, ident)
 
 
 def finish(
@@ -144,6 +154,7 @@ def finish(
     replays: Callable[[UUID], Replay | None] = lambda uuid: None,
     names: Mapping[str, str] | None = None,
     late: bool = False,
+    sampler: Sampler | None = None,
 ) -> Finished:
     """Writes the record of a run that has ended into each of its outputs.
 
@@ -151,6 +162,7 @@ def finish(
     run that changed no data container is recorded nowhere, nor one that the runtime refused.
     `replays` tells of an output which record this one replays. `names` holds, by path, how files
     that are to be renamed will be called: so the record names them.
+    `sampler` has measured what the run used, where that was wanted.
     `late`: the record is made long after the run, which may have been recorded already; content
     that changed since is not taken for the run's. A record that cannot be written raises nothing:
     `written` says so. Raises FileError for an output that is gone and was never read.
@@ -174,7 +186,7 @@ def finish(
     named = (carried(data_container(b, r), metadata) for b, r in zip(data, roles, strict=True))
     containers = tuple(lists.add(c, b.tree) for c, b in zip(named, data, strict=True)) + folders
     record = Record(
-        id=uuid4(),
+        id=started.id or uuid4(),
         container=UUID(int=0),
         previous=None,
         recorded=from_ns(time.time_ns()),
@@ -196,7 +208,7 @@ def finish(
         its = replace(record, container=uuid, containers=those, replays=replays(uuid))
         return deliver(
             place,
-            _with_log(its, place, kept),
+            _with_beside(its, place, kept, asks_for_telemetry(request.variables), sampler),
             lineage=lineage.beside(new_documents(place, its, lists.manifests)),
             once=late,
             near=os.path.dirname(output.path),
@@ -209,6 +221,15 @@ def finish(
     told = data if end.outcome != UNKNOWN else ()
     warnings = [text for b in told if (text := warning(b))]
     return Finished(written, data, (*warnings, *word_problems(request)))
+
+
+def _size(path: str) -> int:
+    """How large a file is; a folder, or what is not there, counts as large."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return LARGE
+    return status.st_size if stat.S_ISREG(status.st_mode) else LARGE
 
 
 def _named(container: Container, names: Mapping[str, str] | None) -> Container:
@@ -224,13 +245,20 @@ def _renamed(request: CaptureRequest, names: Mapping[str, str] | None) -> Captur
     )
 
 
-def _with_log(record: Record, place: Place, log: bytes) -> Record:
-    """Keeps the output where the record will be, and names it there."""
-    if not log or record.run is None:
+def _with_beside(
+    record: Record, place: Place, log: bytes, asked: bool, sampler: Sampler | None
+) -> Record:
+    """Keeps output and telemetry where the record will be, and names them there."""
+    if record.run is None or not (log or asked or sampler):
         return record
-    from sifprov.capture.log import store  # only who wants it pays for it
+    # Only who wants it pays for it.
+    from sifprov.capture import log as logs
+    from sifprov.capture import telemetry
 
-    found = {f.name: f for f in (*record.run.facts, store(place, record.container, log))}
+    made = [logs.store(place, record.container, log)] if log else []
+    if asked or sampler:
+        made.append(telemetry.store(place, record.container, sampler))
+    found = {f.name: f for f in (*record.run.facts, *made)}
     facts = tuple(found[name] for name in sorted(found))
     return replace(record, run=replace(record.run, facts=facts))
 

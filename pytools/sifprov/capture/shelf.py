@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import BinaryIO
 
 from sifprov.embedded import lineage_objects, read_documents
 from sifprov.errors import FormatError, RecordError, SifprovError
@@ -14,6 +13,10 @@ from sifprov.room import read_stored
 from sifprov.sidecar import EXTENSION, read_pieces
 from sifprov.sif import Descriptor, load
 from sifprov.sif.image import open_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 
 class Shelf:

@@ -7,7 +7,8 @@ After Figure 1 of ProvDeploy (L. Kunstmann and others, 2024), with the data cont
     agents       person  environment <- env_partition
     activities   workflow_execution <- execution
 
-    state  <- used <- execution     what a run read, and in which state
+    state  <- used <- execution     what a run read, and in which state; the application only where
+                                    it carried a record (else `container_image` is all of it)
     state  -> execution             `generated_by`: the run or making that left it so
     state  -> state                 `revision_of`: the same container before
     tag, metric, note -> execution  what users say of a run
@@ -19,12 +20,13 @@ with their kind before a colon. What the fields mean stands in docs/catalog.md, 
 compares with this file.
 
 A row that others may name before its own record is read has little more than its key then
-(`execution.kind` is null). So the order in which containers are read does not matter.
+(`execution.likeness` is null). So the order in which containers are read does not matter.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import (
+    TEXT,
     BigInteger,
     Boolean,
     Column,
@@ -36,10 +38,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 # Version of the schema; migrations.py has a step from each to the next.
-VERSION = 1
+VERSION = 3
 
 METADATA = MetaData(
     naming_convention={
@@ -52,10 +55,18 @@ METADATA = MetaData(
 
 # SQLite gives numbers by itself only to a column of exactly this type.
 _Big = BigInteger().with_variant(Integer, "sqlite")
+# Compared by bytes, as SQLite does anyway, so that what begins with a text is a range.
+_Bytes = Text().with_variant(TEXT(collation="C"), "postgresql")
 
 
 def _key() -> Column[int]:
     return Column("id", _Big, primary_key=True, autoincrement=True)
+
+
+def _few(name: str, column: str, condition: str) -> Index:
+    """An index of the few rows for which a condition holds."""
+    where = text(condition)
+    return Index(name, column, sqlite_where=where, postgresql_where=where)
 
 
 def _to(table: str, name: str = "", *, index: bool = False) -> Column[int]:
@@ -171,12 +182,12 @@ execution = Table(
     _key(),
     # The record's `id`, which all records of one run share.
     Column("uuid", Text, nullable=False, unique=True),
-    # run, making; null: only others name it so far.
+    # run, making; null: only others name it so far, or a report of a run that goes on.
     Column("kind", Text),
     _to("workflow_execution", index=True),
     Column("activity", Text, index=True),
     _to("container_image", index=True),
-    _to("start_command"),
+    _to("start_command", index=True),
     _to("person", index=True),
     _to("env_partition", index=True),
     Column("scheduler", Text),
@@ -194,8 +205,12 @@ execution = Table(
     Column("captured_by", Text),
     # The digest of the record that this run replays.
     Column("replays", Text),
+    # Of a making: the folder that the content came from.
+    Column("source", Text),
     Column("cpu_us", _Big),
     Column("max_memory_bytes", _Big),
+    # A hash of what all records of one run have in common; null: none of them was read so far.
+    Column("likeness", _Big),
 )
 
 container = Table(
@@ -230,7 +245,7 @@ state = Table(
     _to("content", index=True),
     _to("execution", "generated_by", index=True),
     _to("state", "revision_of", index=True),
-    Column("name", Text),
+    Column("name", Text, index=True),
     Column("path", Text),
     Column("mount", Text),
     Column("files", _Big),
@@ -246,7 +261,12 @@ used = Table(
     Column("name", Text),
     Column("path", Text),
     Column("marks", Text),
+    # The content as this run found it.
+    _to("content"),
+    # It carried no record: the state is known by its content, from a record that stands elsewhere.
+    Column("by_content", Boolean),
     Index("ix_used_state_id_execution_id", "state_id", "execution_id"),
+    _few("ix_used_by_content", "state_id", "by_content"),
 )
 
 location = Table(
@@ -254,9 +274,9 @@ location = Table(
     METADATA,
     _key(),
     # Empty on a file system that several machines share.
-    Column("host", Text, nullable=False),
-    Column("folder", Text, nullable=False),
-    Column("name", Text, nullable=False),
+    Column("host", _Bytes, nullable=False),
+    Column("folder", _Bytes, nullable=False),
+    Column("name", _Bytes, nullable=False),
     Column("device", _Big),
     Column("inode", _Big),
     Column("size", _Big),
@@ -270,6 +290,8 @@ location = Table(
     _to("state", index=True),
     Column("seen_us", _Big),
     UniqueConstraint("host", "folder", "name"),
+    # A path is asked for whatever the machine.
+    Index("ix_location_folder_name", "folder", "name"),
 )
 
 record = Table(
@@ -289,8 +311,13 @@ record = Table(
     Column("version", Text),
     # same, alike, differs: of a verdict
     Column("verdict", Text),
+    # Of words: the digest of the record whose state they stand in; null: none is known.
+    Column("behind", Text),
+    # Whether it was seen in the very container that it speaks of.
+    Column("is_inside", Boolean, nullable=False),
     # The file in whose own objects it stands; null: seen only where others embed it.
     _to("location", index=True),
+    _few("ix_record_behind", "behind", "behind IS NOT NULL"),
 )
 
 # Of several annotations the newest one's value counts (`recorded_us`); all of them stand in the
@@ -334,9 +361,18 @@ report = Table(
     Column("execution_id", _Big, ForeignKey("execution.id"), primary_key=True, autoincrement=False),
     Column("host", Text),
     Column("boot_id", Text),
+    # The runtime's process, and the one that will tell of the end; each with its start in clock
+    # ticks since the boot.
     Column("pid", _Big),
     Column("pid_started", _Big),
+    Column("recorder_pid", _Big),
+    Column("recorder_started", _Big),
     Column("started_us", _Big),
     Column("seen_us", _Big),
     Column("is_ended", Boolean, nullable=False),
+    # What became of the record (model/report.py), and why there is none.
+    Column("became", Text),
+    Column("reason", Text),
+    # The containers that were bound: role, name, path, UUID, mount point.
+    Column("containers", Text),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from sifprov.annotate import annotate
+from sifprov.commands.place import ContainerPath, record_meant
 from sifprov.commands.warning import warn_of_writers
 from sifprov.errors import Exit
 from sifprov.model.annotation import make
@@ -12,7 +13,7 @@ from sifprov.settings import metadata_place
 
 
 @click.command("annotate")
-@click.argument("container", metavar="OUT.sif", type=click.Path())
+@click.argument("container", metavar="OUT.sif", type=ContainerPath())
 @click.option("--note", "notes", multiple=True, metavar="TEXT", help="A note (may be repeated).")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag (may be repeated).")
 @click.option(
@@ -49,7 +50,7 @@ def command(
     place = metadata_place(metadata)
     words = make(notes, tags, metrics)
     warn_of_writers(container)
-    done = annotate(container, words, record, place)
+    done = annotate(container, words, record_meant(record), place)
     what = "run" if done.about.run else "making"
     click.echo(f"noted about the {what} {done.about.id}")
     return Exit.OK

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 
 import click
 
+from sifprov.commands.place import ContainerPath
 from sifprov.commands.progress import steps
 from sifprov.compare import DIFFERS, ONLY_FIRST, ONLY_SECOND, SAME
 from sifprov.comparison import ALIKE, Comparison, FileComparison, Side, compare_contents
@@ -34,8 +35,8 @@ _KINDS = {
 
 
 @click.command("compare")
-@click.argument("first", metavar="A[@ID]")
-@click.argument("second", metavar="B[@ID]")
+@click.argument("first", metavar="A[@ID]", type=ContainerPath(is_reference=True))
+@click.argument("second", metavar="B[@ID]", type=ContainerPath(is_reference=True))
 @click.option(
     "--tolerance", metavar="T",
     help="Numbers that differ by at most T · max(1, |a|, |b|) count as the same, as in 1e-6.",

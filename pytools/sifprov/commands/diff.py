@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import click
 
+from sifprov.commands.place import ContainerPath
 from sifprov.errors import Exit
 from sifprov.model.canonical import Json, text_to_json
 from sifprov.render.clock import local_time
@@ -31,8 +32,10 @@ _MAX_TEXT = 200
 
 
 @click.command("diff")
-@click.argument("first", metavar="A[@ID]")
-@click.argument("second", metavar="[B[@ID]]", required=False)
+@click.argument("first", metavar="A[@ID]", type=ContainerPath(is_reference=True))
+@click.argument(
+    "second", metavar="[B[@ID]]", required=False, type=ContainerPath(is_reference=True)
+)  # fmt: skip
 @click.option(
     "--metadata", metavar="PATH", type=click.Path(exists=True),
     help="The metadata container or sidecar that has records [default: $SIFPROV_METADATA, or the"

@@ -8,10 +8,9 @@ import click
 
 from sifprov.commands.progress import steps
 from sifprov.errors import Exit
-from sifprov.exportformats import FORMATS, Wishes, format_named
+from sifprov.exportformats import FORMATS, Wishes, export, format_named
 from sifprov.settings import metadata_place
 from sifprov.trail import read_trail
-from sifprov.trailformats import write
 
 
 @click.command("export")
@@ -59,7 +58,12 @@ def command(
     search: tuple[str, ...],
     metadata: str | None,
 ) -> int:
-    """Write what made OUT for other programs: a package, or what goes with one.
+    """Write what made OUT for other programs: a package, a statement, or annotations.
+
+    OUT is a container, a folder with a sidecar, a sidecar, or a metadata container. A crate tells
+    the whole trail, as far as it is at hand; a statement and annotations tell of one run or making,
+    by default of the one that left OUT as it stands. 'sifprov verify --attestation' checks a
+    statement. The same trail gives the same bytes.
 
     \b
     Examples:
@@ -77,13 +81,11 @@ def command(
         passphrase=os.environ.get("SIFPROV_KEY_PASSPHRASE", "") if key else "",
         file_digest=file_digest,
     )
-    chosen = format_named(format_, wishes)
+    # Before anything is read.
+    format_named(format_, wishes)
     with steps() as step:
         trail = read_trail(container, search, metadata_place(metadata), on_step=step)
-    if output and chosen.package:
-        chosen.package(trail, wishes, output)
-    elif output:
-        write(output, chosen.text(trail, wishes))
-    else:
-        click.echo(chosen.text(trail, wishes), nl=False)
+        text = export(trail, format_, wishes, output)
+    if text is not None:
+        click.echo(text, nl=False)
     return Exit.OK

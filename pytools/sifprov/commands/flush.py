@@ -6,6 +6,7 @@ import json
 
 import click
 
+from sifprov.commands.following import take_before
 from sifprov.commands.progress import steps
 from sifprov.commands.warning import warn_of_writers
 from sifprov.errors import Exit
@@ -36,7 +37,8 @@ def command(
     """Deliver the records that could not be written into their container at the time.
 
     A container that was read-only, full, locked or gone leaves its record in
-    ~/.local/state/sifprov/spool. What still cannot be delivered stays there.
+    ~/.local/state/sifprov/spool. What still cannot be delivered stays there. What runs have
+    reported ('live = yes') is taken into the catalog, too.
 
     \b
     Examples:
@@ -59,6 +61,8 @@ def command(
         click.echo(json.dumps(_to_json(done), indent=2, sort_keys=True))
     else:
         _show(done, quiet)
+    if not dropped:
+        take_before(None)
     return Exit.MISSING if any(one.error for one in done) else Exit.OK
 
 

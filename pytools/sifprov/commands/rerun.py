@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import click
 
 from sifprov.commands.compare import parse_tolerance
+from sifprov.commands.place import ContainerPath
 from sifprov.commands.progress import steps
 from sifprov.commands.replayed import Shown, to_json
 from sifprov.commands.replayplan import PlanTree
@@ -33,7 +34,7 @@ from sifprov.workflow.work import FAILED, RUNNING, State
 
 
 @click.command("rerun")
-@click.argument("container", metavar="OUT.sif[@ID]", type=click.Path())
+@click.argument("container", metavar="OUT.sif[@ID]", type=ContainerPath(is_reference=True))
 @click.option(
     "--record", metavar="ID", default="",
     help="The record to replay: its id, or how that begins; also an ancestor's [default: the last"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from sifprov.commands.place import ContainerPath
 from sifprov.commands.warning import warn_of_writers
 from sifprov.errors import Exit
 from sifprov.runtime.find import find_runtime
@@ -11,7 +12,7 @@ from sifprov.sign import sign
 
 
 @click.command("sign")
-@click.argument("container", metavar="OUT.sif", type=click.Path())
+@click.argument("container", metavar="OUT.sif", type=ContainerPath())
 @click.option(
     "--key", metavar="N|FILE",
     help="The key: its number in 'key list --secret' of the runtime, or a PEM file.",

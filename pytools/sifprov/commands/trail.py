@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from sifprov.commands.place import ContainerPath
 from sifprov.commands.progress import steps
 from sifprov.errors import Exit
 from sifprov.settings import metadata_place
@@ -25,7 +26,7 @@ _DEPTH = click.IntRange(min=1)
 
 
 @click.command("trail")
-@click.argument("container", metavar="OUT", type=click.Path())
+@click.argument("container", metavar="OUT", type=ContainerPath())
 @click.option(
     "--format", "format_", type=click.Choice(sorted(FORMATS)),
     help="What to print [default: tree, or what the suffix of -o FILE says].",

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from sifprov.commands.place import ContainerPath
 from sifprov.commands.progress import steps
 from sifprov.exportformats import attested
 from sifprov.render.verify import render
@@ -22,7 +23,7 @@ _COLOURS = {
 
 
 @click.command("verify")
-@click.argument("container", metavar="OUT", type=click.Path())
+@click.argument("container", metavar="OUT", type=ContainerPath())
 @click.option(
     "--search", multiple=True, metavar="DIR", type=click.Path(file_okay=False, exists=True),
     help="Look for ancestors below this folder too (may be repeated).",

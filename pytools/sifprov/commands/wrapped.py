@@ -83,6 +83,14 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--log", is_flag=True, help="Keep what the application prints, see 'sifprov log'."
     ),
+    click.option(
+        "--telemetry",
+        is_flag=False,
+        flag_value="yes",
+        metavar="[=INTERVAL]",
+        help="Measure what the run uses over time, each second or INTERVAL (0.5s, 1m), see 'sifprov"
+        " log --telemetry'.",
+    ),
     click.option("--note", multiple=True, metavar="TEXT", help="A note for the record."),
     click.option("--tag", multiple=True, metavar="KEY=VALUE", help="A tag for the record."),
     click.option(

@@ -13,7 +13,7 @@ from sifprov.model.canonical import Json, text_to_json
 from sifprov.model.container import Container
 from sifprov.model.files import Files
 from sifprov.model.foreign import Foreign
-from sifprov.model.graph import APPLICATION, DATA, FOLDER, Entity
+from sifprov.model.graph import APPLICATION, DATA, FOLDER, Entity, Graph
 from sifprov.model.record import Record, Run
 from sifprov.model.timestamp import to_ns
 from sifprov.model.verdict import Verdict
@@ -26,6 +26,17 @@ _KINDS = {DATA: "data", APPLICATION: "image", FOLDER: "folder"}
 def name_of(entity: Entity) -> str:
     """Returns the name of a container as it stood."""
     return named(_KINDS[entity.kind], entity.key)
+
+
+def lists_of_files(graph: Graph) -> dict[str, Files | None]:
+    """Returns what the record of its making says of a container's files, by the key of what was
+    made."""
+    return {
+        usage.entity: origin.files if origin else usage.container.files
+        for activity in graph.activities.values()
+        for origin in [activity.record.origin if activity.record else None]
+        for usage in activity.generated
+    }
 
 
 def container(entity: Entity, listed: Files | None) -> Attributes:

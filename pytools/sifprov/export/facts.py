@@ -15,7 +15,9 @@ _NAMES = {
     ("resources", "wall_us"): "elapsed_us",
 }
 # What these hold stands elsewhere than with the run.
-ELSEWHERE = frozenset({"application", "binds", "isolation", "log", "platform", "started", "user"})
+ELSEWHERE = frozenset(
+    {"application", "binds", "isolation", "log", "platform", "started", "telemetry", "user"}
+)
 
 
 class Facts:

@@ -100,7 +100,7 @@ def _ours(made: Made) -> dict[str, str | None]:
     tags: dict[str, Json] = {n: text_to_json(v) for n, v in _tags(made).items()}
     verdicts = [r.verdict.result for r in later if r.verdict]
     own: dict[str, str | None] = {
-        "container.uuid": str(entity.uuid) if entity.uuid else None,
+        "container.uuid": str(record.container),
         "container.digest": entity.digest,
         "container.created": it.created,
         "container.modified": it.modified,
@@ -108,7 +108,7 @@ def _ours(made: Made) -> dict[str, str | None]:
         "container.marks": ",".join(it.marks),
         "record.id": str(record.id),
         "record.digest": entity.record,
-        "record.previous": _previous(made),
+        "record.previous": record.previous,
         "record.recorded": record.recorded,
         "record.by": f"{text(record.captured_by)} {text(record.version)}",
         "inputs": _containers(made, made.inputs) if made.inputs else None,
@@ -123,11 +123,6 @@ def _ours(made: Made) -> dict[str, str | None]:
         own["origin.source"] = text(record.origin.source)
         own["origin.digest"] = record.origin.digest
     return {f"{OURS}{name}": value for name, value in own.items()}
-
-
-def _previous(made: Made) -> str | None:
-    before = made.graph.entities.get(made.entity.revision_of or "")
-    return before.record if before else None
 
 
 def _run(made: Made) -> dict[str, str | None]:

@@ -32,7 +32,7 @@ def add_command_text(s: Statements, words: str) -> str:
 
 def add_process(s: Statements, run: str, key: str, images: Iterable[str], facts: Facts) -> None:
     """States the process that ran an image, what it could see of the host, what the image says of
-    itself, and what was printed."""
+    itself, what was printed, and what was measured."""
     attributes = {**facts.mounts(), **facts.attributes("isolation")}
     name = s.entity(named("container", key), "Container", None, attributes)
     s.relation(PROV_USAGE, {PROV_ATTR_ACTIVITY: run, PROV_ATTR_ENTITY: name})
@@ -42,3 +42,7 @@ def add_process(s: Statements, run: str, key: str, images: Iterable[str], facts:
     if facts.fields("log"):
         log = s.entity(named("log", key), "Log", None, facts.attributes("log"))
         s.relation(PROV_GENERATION, {PROV_ATTR_ENTITY: log, PROV_ATTR_ACTIVITY: run})
+    if facts.fields("telemetry"):
+        attributes = facts.attributes("telemetry")
+        measured = s.entity(named("telemetry", key), "Telemetry", None, attributes)
+        s.relation(PROV_GENERATION, {PROV_ATTR_ENTITY: measured, PROV_ATTR_ACTIVITY: run})

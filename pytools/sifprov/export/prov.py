@@ -11,6 +11,7 @@ import io
 from typing import TYPE_CHECKING
 
 from sifprov.errors import MissingError, SifprovError
+from sifprov.export.attributes import lists_of_files
 from sifprov.model.graph import Graph
 
 if TYPE_CHECKING:
@@ -60,12 +61,7 @@ def document(graph: Graph) -> ProvDocument:
     from sifprov.export.workflow import add_workflow
 
     s = Statements()
-    listed = {
-        usage.entity: origin.files if origin else usage.container.files
-        for activity in graph.activities.values()
-        for origin in [activity.record.origin if activity.record else None]
-        for usage in activity.generated
-    }
+    listed = lists_of_files(graph)
     for key, entity in graph.entities.items():
         add_container(s, entity, listed.get(key))
     runs = Runs(s, graph)

@@ -23,6 +23,8 @@ NAMESPACE = "urn:uuid:3b1f7758-9878-40a1-8797-be787f09ff1d#"
 # What moves a cursor, hides text, turns its direction, or has no place in XML.
 _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _PLAIN = re.compile(r"[0-9a-z]+(?:-[0-9a-z]+)*")
+# An address that can stand as a name: no blank, quote, bracket or backslash.
+_ADDRESS = re.compile(r"https?://[!#-;=?-Z_a-z~]+", re.ASCII)
 _FIELD = re.compile(r"[a-z0-9_]{1,64}")
 
 
@@ -47,6 +49,11 @@ def by_value(kind: str, value: Json) -> str:
 def is_field(name: str) -> bool:
     """Whether a field's name can stand as it is in an attribute's."""
     return _FIELD.fullmatch(name) is not None
+
+
+def is_address(value: str) -> bool:
+    """Whether a text is an address of the web, and nothing else."""
+    return _ADDRESS.fullmatch(value) is not None
 
 
 def text(value: str) -> str:

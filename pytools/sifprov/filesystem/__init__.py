@@ -10,9 +10,13 @@ from __future__ import annotations
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
 
 from sifprov.errors import FileError
+from sifprov.frozen import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_ENTRIES = 5_000_000
 MAX_DEPTH = 1024

@@ -10,7 +10,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from pyext2fs.inodes import ROOT, InodeReader, Stat
 from pyext2fs.superblock import INCOMPAT_RECOVER, read_superblock
@@ -18,6 +17,7 @@ from sifprov.errors import FileError
 from sifprov.filesystem import CorruptImageError, FileSystem, Node, check_names, check_type
 from sifprov.sif import Partition
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyext2fs.debugfs import Debugfs
 

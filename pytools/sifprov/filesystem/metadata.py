@@ -17,14 +17,19 @@ from __future__ import annotations
 import os
 import struct
 from collections import OrderedDict
-from typing import NamedTuple, TypeVar
 
 from sifprov.filesystem import CorruptImageError
 from sifprov.filesystem.compress import decompressor
+from sifprov.frozen import NamedTuple
 from sifprov.sif import Partition
 
-_K = TypeVar("_K")
-_V = TypeVar("_V")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    _K = TypeVar("_K")
+    _V = TypeVar("_V")
+
 _SUPERBLOCK = struct.Struct("<IIIIIHHHHHHQQQQQQQQ")
 _MAGIC = 0x73717368
 _METADATA = 8192

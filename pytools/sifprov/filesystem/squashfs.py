@@ -29,11 +29,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from types import TracebackType
-from typing import NamedTuple
 
 from sifprov.errors import FileError
 from sifprov.filesystem import CorruptImageError, FileSystem, Node, check_names
 from sifprov.filesystem.metadata import UNCOMPRESSED, Metadata, Place, remember
+from sifprov.frozen import NamedTuple
 from sifprov.sif import Partition
 
 _NONE = 0xFFFFFFFF

@@ -35,12 +35,14 @@ def build_ext3(path: str, offset: int, content: Content, on_step: Callable[[str]
     """
     on_step("measuring the content")
     sizing, block = _measure(content)
-    size, inodes = max(size_for(sizing, content.free), content.least), sizing.inodes
+    needed = size_for(sizing, content.free)
+    size, inodes = max(needed, content.least), sizing.inodes
+    free = content.free + size - needed
     for attempt in range(_ATTEMPTS):
         size = align(size, PAGE)
         try:
             with watched(path, sizing.blocks * block, "building the file system", on_step):
-                _fill(path, offset, size, inodes, block, content)
+                _fill(path, offset, size, inodes, block, free, content)
             break
         except NoSpace:
             # The estimate is an upper bound; should it ever be wrong, the next one is larger.
@@ -80,7 +82,9 @@ def _sizing(content: Content, block: int) -> Sizing:
     return sizing._replace(inodes=max(inodes, content.inodes))
 
 
-def _fill(path: str, offset: int, size: int, inodes: int, block: int, content: Content) -> None:
+def _fill(
+    path: str, offset: int, size: int, inodes: int, block: int, free: int, content: Content
+) -> None:
     source, now = content.source, content.timestamp
     # A reproducible file system has no identity of its own; nothing mounts it by its UUID.
     identity = str(uuid5(NAMESPACE_URL, "sifprov:ext3")) if now is not None else None
@@ -88,6 +92,7 @@ def _fill(path: str, offset: int, size: int, inodes: int, block: int, content: C
         path,
         offset=offset,
         size=size,
+        free=free,
         inodes=inodes,
         block_size=block,
         source=source,

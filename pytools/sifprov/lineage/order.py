@@ -10,7 +10,7 @@ from sifprov.model.container import OUTPUT
 from sifprov.model.record import Record
 from sifprov.model.timestamp import to_ns
 
-_OF_ONE_RECORD = ("lineage", "log")
+_OF_ONE_RECORD = ("lineage", "log", "telemetry")
 
 
 def states(records: Mapping[str, Record]) -> dict[str, str | None]:
@@ -55,7 +55,7 @@ def _alike(one: Record, other: Record) -> bool:
 
 def _shared(record: Record) -> tuple[object, ...]:
     """What all records of a run have in common. Each lists the files of its own container alone,
-    and says what happened to the log and the lineage that were to stand beside it."""
+    and says what happened to what was to stand beside it."""
     run = record.run
     facts = tuple(f for f in run.facts if f.name not in _OF_ONE_RECORD) if run else ()
     containers = tuple(

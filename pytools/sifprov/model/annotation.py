@@ -17,7 +17,7 @@ MAX_ITEMS = 256
 MAX_NAME = 128
 MAX_TEXT = 16 * 1024
 # A number as JSON writes it: kept as text, for canonical JSON here knows no fractions.
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+_NUMBER = r"(?a)-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _MAX_NUMBER = 64
 
 
@@ -149,7 +149,7 @@ def _is_name(name: str) -> bool:
 def _is_number(text: str) -> bool:
     return (
         len(text) <= _MAX_NUMBER
-        and _NUMBER.fullmatch(text) is not None
+        and re.fullmatch(_NUMBER, text) is not None
         and math.isfinite(float(text))
     )
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
 from collections.abc import Mapping
-from typing import TypeAlias
 
 from sifprov.errors import RecordError
+from sifprov.sha import sha256
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 Json: TypeAlias = "bool | int | str | list[Json] | Mapping[str, Json] | None"
 
@@ -36,11 +39,31 @@ def _ordered(value: Json, depth: int) -> Json:
     if isinstance(value, int) and abs(value) > _MAX_INTEGER:
         raise ValueError(f"{value} is beyond 2**53")
     if isinstance(value, Mapping):
-        keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
+        # Names of ours are in that order anyway; the codec would be one more file to read.
+        plain = "".join(value).isascii()
+        keys = sorted(value) if plain else sorted(value, key=lambda key: key.encode("utf-16-be"))
         return {key: _ordered(value[key], depth + 1) for key in keys}
     if isinstance(value, list):
         return [_ordered(item, depth + 1) for item in value]
     return value
+
+
+def check(value: Json, depth: int = 0) -> None:
+    """Raises ValueError for what has no canonical bytes, as `dumps` does."""
+    if isinstance(value, str):
+        if not value.isascii():
+            value.encode("utf-8")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            check(name, depth)
+            check(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            check(item, depth + 1)
+    else:
+        _ordered(value, depth)
+    if depth > _MAX_DEPTH:
+        raise ValueError("nested too deeply")
 
 
 def loads(data: bytes) -> Json:
@@ -69,7 +92,7 @@ def _no_constant(name: str) -> None:
 
 def record_digest(data: bytes) -> str:
     """Returns the record digest: SHA-256 of the stored bytes, as `sha256:HEX`."""
-    return "sha256:" + hashlib.sha256(data).hexdigest()
+    return "sha256:" + sha256(data).hexdigest()
 
 
 def text_to_json(value: str) -> Json:

@@ -16,7 +16,7 @@ DEFAULT = (
 # list (plugin/stash.go).
 FOR_HELPER = (
     "SIFPROV_NOTE", "SIFPROV_TAGS", "SIFPROV_METRICS", "SIFPROV_LOG", "SIFPROV_DIGEST",
-    "SIFPROV_CACHE",
+    "SIFPROV_CACHE", "SIFPROV_TELEMETRY",
     "SIFPROV_WORKFLOW", "SIFPROV_WORKFLOW_ID", "SIFPROV_ACTIVITY", "SIFPROV_COMPOSITION",
     "SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_STEP_ID", "SLURM_PROCID",
     "SLURM_CLUSTER_NAME", "SLURM_JOB_NAME", "SLURM_JOB_PARTITION", "SLURMD_NODENAME",
@@ -26,6 +26,8 @@ FOR_HELPER = (
     "SINGULARITY_CLEANENV", "SINGULARITY_CONTAINALL", "SINGULARITY_COMPAT", "SINGULARITY_NO_MOUNT",
     "APPTAINER_CLEANENV", "APPTAINER_CONTAINALL", "APPTAINER_COMPAT", "APPTAINER_NO_MOUNT",
 )  # fmt: skip
+
+_NO = ("", "0", "no", "false")
 
 
 def allowed(name: str, patterns: Iterable[str] = DEFAULT) -> bool:
@@ -45,4 +47,9 @@ def pick(
 
 def asks_for_log(environment: Mapping[str, str]) -> bool:
     """Whether the environment asks for the application's output to be kept."""
-    return environment.get("SIFPROV_LOG", "").lower() not in ("", "0", "no", "false")
+    return environment.get("SIFPROV_LOG", "").lower() not in _NO
+
+
+def asks_for_telemetry(variables: Iterable[tuple[str, str]]) -> bool:
+    """Whether the environment asks for what the run uses to be measured."""
+    return dict(variables).get("SIFPROV_TELEMETRY", "").lower() not in _NO

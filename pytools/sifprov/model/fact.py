@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sifprov.errors import RecordError
 from sifprov.frozen import dataclass
-from sifprov.model.canonical import Json, dumps
+from sifprov.model.canonical import Json, check
 from sifprov.model.reader import Reader
 
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
@@ -44,7 +44,7 @@ class Fact:
         )
         r.end()
         try:
-            dumps(what)
+            check(what)
         except ValueError as error:
             raise RecordError(r.path("value"), str(error)) from error
         return found

@@ -7,12 +7,12 @@ Its line is the listing's (`sifprov.listing`) with the permission bits behind th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 
 from sifprov.errors import RecordError
 from sifprov.frozen import dataclass
 from sifprov.listing import Entry, Tree
+from sifprov.sha import sha256
 
 _MAX_PATH = 1 << 16
 _MAX_SIZE = 2**63
@@ -82,10 +82,8 @@ def line_of(entry: Entry) -> bytes:
 
 def digest_of(lines: Iterable[bytes]) -> str:
     """Returns SHA-256 of the lines, each ended by a NUL, as `sha256:HEX`."""
-    hasher = hashlib.sha256()
-    for line in lines:
-        hasher.update(line + b"\0")
-    return "sha256:" + hasher.hexdigest()
+    data = b"".join(line + b"\0" for line in lines)
+    return "sha256:" + sha256(data).hexdigest()
 
 
 def path_of(line: bytes) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sifprov.errors import RecordError
@@ -25,6 +24,7 @@ from sifprov.model.files import Files
 from sifprov.model.reader import Reader
 from sifprov.model.run import EXITED, NOT_STARTED, SIGNALED, UNKNOWN, Run
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sifprov.model.verdict import Verdict
 

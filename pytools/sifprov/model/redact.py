@@ -28,6 +28,9 @@ _BEFORE_KEY = {
 }  # fmt: skip
 _BEFORE_PASS = {"db", "ftp", "http", "mail", "proxy", "smtp", "ssh", "user"}
 _PAIRS = {(w, "key") for w in _BEFORE_KEY} | {(w, "pass") for w in _BEFORE_PASS}
+# One of these stands, in lower case, in every name that sounds secret, or PAT: for all others no
+# pattern is even compiled.
+_STEMS = ("auth", "credential", "key", "pass", "pwd", "secret", "token")
 # `--password-file` names a file, `--token-count` a number, `--password-stdin` is a switch.
 _HARMLESS_ENDS = {
     "count", "dir", "env", "fd", "file", "id", "length", "limit", "name", "path", "prompt", "size",
@@ -39,79 +42,82 @@ _HARMLESS_STARTS = {"ask", "bos", "cls", "eos", "mask", "no", "pad", "prompt", "
 _FOLDER_NAMES = {"pwd", "oldpwd"}
 # The runtimes' `--passphrase` is a switch: behind it stands another option, or the image.
 _PASSPHRASE = "--passphrase"  # noqa: S105
-_IMAGE = re.compile(r".*\.(?:sif|simg|img)|[a-z]+://.*", re.DOTALL)
+_IMAGE = r"(?s)(?:.*\.(?:sif|simg|img)|[a-z]+://.*)"
 
 # curl's options whose value is NAME:PASSWORD
 _LOGINS = {"-u", "-U", "--user", "--proxy-user"}
-_OPTION = re.compile(r"(--?[A-Za-z][\w.-]*)(=)?", re.ASCII)
-_ASSIGNED = re.compile(r"""(?<![\w.-])(-{0,2}[A-Za-z_][\w.-]*)\\?["']?\s*[=:]\s*""")
-_SPACED = re.compile(r"(?<![\w.-])(--?[A-Za-z][\w.-]*)\s+(?!-)")
+_OPTION = r"(?a)(--?[A-Za-z][\w.-]*)(=)?"
+_ASSIGNED = r"""(?<![\w.-])(-{0,2}[A-Za-z_][\w.-]*)\\?["']?\s*[=:]\s*"""
+_SPACED = r"(?<![\w.-])(--?[A-Za-z][\w.-]*)\s+(?!-)"
 # A value as a shell reads it: quoted pieces (the last quote may be missing), escapes, plain text.
 # A separator belongs to it, but where another NAME= follows. Like every other, the pattern must not
 # take the square of an argument's length: it may have 128 KiB.
-_VALUE = re.compile(
-    r"""(?:"(?:\\.|[^"\\])*(?:"|\\?\Z)|'[^']*(?:'|\Z)|\\.|(?![,;&|?]{1,8}[\w.-]+=)[^\s"'\\])+""",
-    re.DOTALL,
+_VALUE = (
+    r"""(?s)(?:"(?:\\.|[^"\\])*(?:"|\\?\Z)|'[^']*(?:'|\Z)|\\.|(?![,;&|?]{1,8}[\w.-]+=)[^\s"'\\])+"""
 )
-_TOKENS = (
-    r"gh[opsur]_[A-Za-z0-9]{20,}",
-    r"github_pat_\w{20,}",
-    r"glpat-[\w-]{16,}",
-    r"xox[abeprs]-[\w-]{10,}",
-    r"A[KS]IA[0-9A-Z]{16}",
-    r"AIza[\w-]{35}",
-    r"hf_[A-Za-z0-9]{20,}",
-    r"[rs]k_live_\w{16,}",
+# In front parts, in lower case, of which every such token has one.
+_TOKENS = {
+    "gho_ ghp_ ghr_ ghs_ ghu_": r"gh[opsur]_[A-Za-z0-9]{20,}",
+    "github_pat_": r"github_pat_\w{20,}",
+    "glpat-": r"glpat-[\w-]{16,}",
+    "xoxa- xoxb- xoxe- xoxp- xoxr- xoxs-": r"xox[abeprs]-[\w-]{10,}",
+    "akia asia": r"A[KS]IA[0-9A-Z]{16}",
+    "aiza": r"AIza[\w-]{35}",
+    "hf_": r"hf_[A-Za-z0-9]{20,}",
+    "k_live_": r"[rs]k_live_\w{16,}",
     # With a digit and a capital: not `sk-learn-pipeline-with-a-long-name`.
-    r"sk-(?=[\w-]{0,99}\d)(?=[\w-]{0,99}[A-Z])[\w-]{20,}",
-    r"npm_[A-Za-z0-9]{30,}",
-    r"dckr_pat_[\w-]{20,}",
-    r"pypi-AgE[\w-]{16,}",
-    r"AGE-SECRET-KEY-1[0-9A-Z]{20,}",
-    r"eyJ[\w-]{8,999}\.[\w-]{8,}\.[\w-]*",
-    r"ya29\.[\w-]{20,}",
-    r"SG\.[\w-]{16,64}\.[\w-]{16,}",
-    r"shp(?:at|ss|ca|pa)_[a-fA-F0-9]{32}",
-    r"do[opr]_v1_[a-f0-9]{40,}",
-    r"xapp-[\w-]{10,}",
-    r"\d{8,10}:AA[\w-]{33}",
-)
+    "sk-": r"sk-(?=[\w-]{0,99}\d)(?=[\w-]{0,99}[A-Z])[\w-]{20,}",
+    "npm_": r"npm_[A-Za-z0-9]{30,}",
+    "dckr_pat_": r"dckr_pat_[\w-]{20,}",
+    "pypi-": r"pypi-AgE[\w-]{16,}",
+    "age-secret-key-": r"AGE-SECRET-KEY-1[0-9A-Z]{20,}",
+    "eyj": r"eyJ[\w-]{8,999}\.[\w-]{8,}\.[\w-]*",
+    "ya29.": r"ya29\.[\w-]{20,}",
+    "sg.": r"SG\.[\w-]{16,64}\.[\w-]{16,}",
+    "shpat_ shpss_ shpca_ shppa_": r"shp(?:at|ss|ca|pa)_[a-fA-F0-9]{32}",
+    "_v1_": r"do[opr]_v1_[a-f0-9]{40,}",
+    "xapp-": r"xapp-[\w-]{10,}",
+    ":aa": r"\d{8,10}:AA[\w-]{33}",
+}
 # scheme://user: with a password behind it, unlike a port
-_LOGIN = re.compile(r"(?<![\w+.-])[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:(?!\d{1,5}(?:/|\Z))")
+_LOGIN = r"(?<![\w+.-])[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:(?!\d{1,5}(?:/|\Z))"
+# What gives a secret away by its shape, and what takes its place. In front, in lower case, words
+# of which one stands in every text of that shape: for most texts no pattern is even compiled.
 _SHAPES = (
     # A header's whole value, whatever its scheme, to the end of the line or of its quotes.
     (
-        re.compile(r"(?i)((?<![\w-])(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)[^\n\"']+"),
+        ("authorization",),
+        r"(?i)((?<![\w-])(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)[^\n\"']+",
         r"\1" + HIDDEN,
     ),
-    (re.compile(r"(?i)((?<![\w-])(?:set-)?cookie: *)[^\n\"']+"), r"\1" + HIDDEN),
+    (("cookie:",), r"(?i)((?<![\w-])(?:set-)?cookie: *)[^\n\"']+", r"\1" + HIDDEN),
     # Mixed case, digits or `=` tell a token from the word behind "basic".
     (
-        re.compile(
-            r"(\b(?i:bearer|basic)\s+)(?=[\w.~+/-]*(?:[0-9=]|[a-z][A-Z]))[A-Za-z0-9._~+/=-]{8,}"
-        ),
+        ("bearer", "basic"),
+        r"(\b(?i:bearer|basic)\s+)(?=[\w.~+/-]*(?:[0-9=]|[a-z][A-Z]))[A-Za-z0-9._~+/=-]{8,}",
         r"\1" + HIDDEN,
     ),
     # An incoming webhook is its address.
-    (re.compile(r"(://hooks\.slack\.com/(?:services|workflows)/)[\w/-]+"), r"\1" + HIDDEN),
+    (("slack",), r"(://hooks\.slack\.com/(?:services|workflows)/)[\w/-]+", r"\1" + HIDDEN),
     # curl's `-u NAME:PASSWORD`, in a command that is one argument
     (
-        re.compile(
-            r"(\bcurl\b[^\n;|&]{0,300}?\s(?:-[uU]|--(?:proxy-)?user)[ =]?[\"']?[^\s:\"']{1,200}:)"
-            r"[^\s\"']+"
-        ),
+        ("curl",),
+        r"(\bcurl\b[^\n;|&]{0,300}?\s(?:-[uU]|--(?:proxy-)?user)[ =]?[\"']?[^\s:\"']{1,200}:)"
+        r"[^\s\"']+",
         r"\1" + HIDDEN,
     ),
     # openssl's `-passin pass:X`; signed links of object stores
-    (re.compile(r"((?<![\w.-])pass:)\S+"), r"\1" + HIDDEN),
-    (re.compile(r"(?i)([?&](?:sig|signature|x-amz-signature)=)[^&\s\"']+"), r"\1" + HIDDEN),
-    (re.compile(rf"\b(?:{'|'.join(_TOKENS)})"), HIDDEN),
+    (("pass:",), r"((?<![\w.-])pass:)\S+", r"\1" + HIDDEN),
     (
-        re.compile(
-            r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY[A-Z ]{0,40}-----.*?"
-            r"(?:-----END [A-Z ]{0,40}PRIVATE KEY[A-Z ]{0,40}-----|\Z)",
-            re.DOTALL,
-        ),
+        ("sig=", "signature="),
+        r"(?i)([?&](?:sig|signature|x-amz-signature)=)[^&\s\"']+",
+        r"\1" + HIDDEN,
+    ),
+    (tuple(" ".join(_TOKENS).split()), rf"\b(?:{'|'.join(_TOKENS.values())})", HIDDEN),
+    (
+        ("-----begin",),
+        r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY[A-Z ]{0,40}-----.*?"
+        r"(?:-----END [A-Z ]{0,40}PRIVATE KEY[A-Z ]{0,40}-----|\Z)",
         HIDDEN,
     ),
 )
@@ -119,6 +125,8 @@ _SHAPES = (
 
 def secret_name(name: str) -> bool:
     """Whether an option or a variable of this name is likely to hold a secret."""
+    if not _may_name(name):
+        return False
     bare = name.lstrip("-")
     words = [p for p in re.split(r"[-_.]+|(?<=[a-z])(?=[A-Z])", bare) if p]
     parts = [w.lower() for w in words]
@@ -136,6 +144,12 @@ def secret_name(name: str) -> bool:
     )
 
 
+def _may_name(text: str) -> bool:
+    """Whether a secret's name may stand in a text."""
+    lower = text.lower()
+    return any(stem in lower for stem in _STEMS) or "PAT" in text or not text.isascii()
+
+
 def redact(argv: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Returns `argv` with secrets replaced, and the places that were changed."""
     result: list[str] = []
@@ -146,7 +160,9 @@ def redact(argv: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
         clean = redact_text(argument)
         if before and not clean.startswith("--") and not _is_harmless(before, argument):
             clean = HIDDEN
-        option = _OPTION.fullmatch(argument)
+        option = None
+        if argument.startswith("-") and (before_login or _may_name(argument)):
+            option = re.fullmatch(_OPTION, argument)
         if before_login and ":" in clean and not option:
             clean = clean.partition(":")[0] + ":" + HIDDEN
         before_login = curl and argument in _LOGINS
@@ -179,8 +195,13 @@ def redact_text(text: str) -> str:
     """Returns `text`, one argument or one value, with the secrets in it replaced."""
     if "://" in text:
         text = re.sub(r"\S+", _hide_login, text)
-    for shape, instead in _SHAPES:
-        text = shape.sub(instead, text)
+    # Beyond ASCII, `(?i)` takes more letters for the same than `lower` does.
+    lower = text.lower() if text.isascii() else None
+    for words, shape, instead in _SHAPES:
+        if lower is None or any(word in lower for word in words):
+            text = re.sub(shape, instead, text)
+    if not _may_name(text):
+        return text
     text = _hide_values(text, _ASSIGNED)
     # A whole command in one argument (`sh -c "curl --token X"`).
     return _hide_values(text, _SPACED) if re.search(r"\s", text) else text
@@ -190,21 +211,22 @@ def _hide_login(word: re.Match[str]) -> str:
     """Hides the password of a URL up to the last @: it may hold unescaped @ and /."""
     text = word.group()
     end = text.rfind("@")
-    login = _LOGIN.search(text)
+    login = re.search(_LOGIN, text)
     if not login or login.end() >= end:
         return text
     return text[: login.end()] + HIDDEN + text[end:]
 
 
-def _hide_values(text: str, names: re.Pattern[str]) -> str:
+def _hide_values(text: str, names: str) -> str:
     """Hides the value behind each secret name. Other values are searched for names themselves, as
     in `--env=TOKEN=X`."""
     kept: list[str] = []
     at = 0
-    while name := names.search(text, at):
+    names_in = re.compile(names)
+    while name := names_in.search(text, at):
         kept.append(text[at : name.end()])
         at = name.end()
-        value = _VALUE.match(text, at) if secret_name(name.group(1)) else None
+        value = re.compile(_VALUE).match(text, at) if secret_name(name.group(1)) else None
         if value and not _is_harmless(name.group(1), value.group()):
             kept.append(HIDDEN)
             at = value.end()
@@ -216,5 +238,5 @@ def _is_harmless(name: str, value: str) -> bool:
     if name.lower() in _FOLDER_NAMES:
         return value.startswith(("/", ".", "~", "$"))
     if name == _PASSPHRASE:
-        return value.startswith("-") or _IMAGE.fullmatch(value) is not None
+        return value.startswith("-") or re.fullmatch(_IMAGE, value) is not None
     return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
+from uuid import UUID
 
 from sifprov.errors import RecordError
 from sifprov.frozen import dataclass
@@ -61,9 +62,11 @@ class CaptureRequest:
     `annotation` holds the user's words where they were given otherwise. `log` returns, once the run
     has ended, what the application printed (model/log.py), where that is kept.
     `metadata` is the absolute path of what takes the records instead of the outputs: empty for
-    nothing, whatever the settings say, and None where only they are to be asked.
-    `names` returns, once the run has ended, by path how files that are to be renamed will be
-    called: nobody but who renames them knows that, so it waits in no spool.
+    nothing, whatever the settings say, and None where only they are to be asked. `names` returns,
+    once the run has ended, by path how files that are to be renamed will be called: nobody but who
+    renames them knows that, so it waits in no spool. `id` is what its records and reports will be
+    called, where that was drawn already. `live`: it is to be reported when it starts and when it
+    has ended (capture/live.py), `deliver` the command that takes reports to a catalog on a server.
     """
 
     captured_by: str
@@ -86,6 +89,9 @@ class CaptureRequest:
     annotation: Annotation | None = None
     log: Callable[[], bytes] | None = None
     names: Callable[[CaptureEnd], Mapping[str, str]] | None = None
+    id: UUID | None = None
+    live: bool = False
+    deliver: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,9 @@ def parse_request(line: bytes) -> CaptureRequest:
             if r.has("annotation")
             else None
         ),
+        id=r.uuid("record_id") if r.has("record_id") else None,
+        live=r.has("live") and r.flag("live"),
+        deliver=r.items("deliver", _word) if r.has("deliver") else (),
     )
 
 
@@ -175,6 +184,10 @@ def dump_request(request: CaptureRequest) -> bytes:
         "fakeroot": False,
         "timeout_seconds": request.timeout,
     }
+    if request.id:
+        document["record_id"] = str(request.id)
+    if request.live:
+        document["live"] = True
     if request.facts:
         document["facts"] = facts_to_json(request.facts)
     if request.variables:
@@ -200,6 +213,13 @@ def is_running(line: bytes) -> bool:
     if not line.strip():
         return False
     return Reader(loads(line), "").word("event") == "running"
+
+
+def running_process(line: bytes) -> int:
+    """Returns the process that such a line names, 0 for none: the container's first one by the
+    plugin, the runtime by the wrapper."""
+    r = Reader(loads(line), "")
+    return r.integer("pid", 1, 2**31) if r.has("pid") else 0
 
 
 def parse_end(line: bytes) -> CaptureEnd:
@@ -249,6 +269,12 @@ def _folder(value: Json, path: str) -> Folder:
         source=_raw(r.json("source"), r.path("source")),
         destination=_raw(r.json("destination"), r.path("destination")),
     )
+
+
+def _word(value: Json, path: str) -> str:
+    if not isinstance(value, str):
+        raise RecordError(path, "not a string")
+    return value
 
 
 def _raw(value: Json, path: str) -> str:

@@ -39,10 +39,7 @@ class Run:
     def typed(self) -> tuple[str, ...]:
         """What ran, as one would type it: `command` without the runtime's own script that started
         it; the whole command line where `command` is not known."""
-        if self.command[:1] and self.command[0].startswith(_ACTIONS):
-            action = self.command[0].removeprefix(_ACTIONS)
-            return self.command[1:] if action == "exec" else (action, *self.command[1:])
-        return self.command or self.argv
+        return typed(self.command, self.argv)
 
     def to_json(self) -> Json:
         """Returns the JSON object of this run."""
@@ -95,6 +92,14 @@ class Run:
         runtime.end()
         r.end()
         return found
+
+
+def typed(command: tuple[str, ...], argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns `Run.typed` of a run with this command and this command line."""
+    if command[:1] and command[0].startswith(_ACTIONS):
+        action = command[0].removeprefix(_ACTIONS)
+        return command[1:] if action == "exec" else (action, *command[1:])
+    return command or argv
 
 
 def _index(length: int) -> Callable[[Json, str], int]:

@@ -13,6 +13,7 @@ from sifprov.errors import SifprovError
 from sifprov.model.canonical import Json
 from sifprov.pluginadmin import payload, trial
 from sifprov.pluginadmin.compiled import take_compiled
+from sifprov.pluginadmin.delivery import deliver_command
 from sifprov.pluginadmin.installed import own_plugin, rivals
 from sifprov.pluginadmin.place import Place, run
 from sifprov.pluginadmin.states import Status, status
@@ -79,7 +80,8 @@ def _install(
     place: Place, built: Path, interpreter: str, site_log: Json, kept: dict[str, Json]
 ) -> Path:
     script = payload.copy_helper(place, interpreter)
-    payload.write_config(place, payload.helper_command(interpreter, script), site_log, kept)
+    helper = payload.helper_command(interpreter, script)
+    payload.write_config(place, helper, site_log, kept, deliver=deliver_command())
     # Last of all: from here on the runtime loads the plugin.
     payload.open_to_all(place)
     run([place.runtime.path, "plugin", "install", str(built)], "installing the plugin")

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sifprov.model.graph import Graph
+from sifprov.model.telemetry import Telemetry
 from sifprov.render.cards import ICONS, Card, card
 from sifprov.render.detail import Section, of_activity, of_entity
 from sifprov.render.filerows import FileLists, files_of
@@ -22,18 +23,24 @@ from sifprov.render.layout import FAR, MOST_IN_ONE, PER_ROW
 from sifprov.render.scene import FLAGS, REVISION, TARGET, Box, Scene, scene
 from sifprov.render.style import DARK, LIGHT, rules, shapes
 from sifprov.render.svg import KIND_NAMES, escape
+from sifprov.render.telemetry import drawn_usage
 
 _PAGE = Path(__file__).with_name("page")
 _STYLES = ("page.css",)
 # In the order in which they need each other.
 SCRIPTS = (
-    "columns.js", "layout.js", "data.js", "fold.js", "draw.js", "view.js", "detail.js", "find.js",
-    "keys.js", "main.js",
+    "columns.js", "layout.js", "data.js", "fold.js", "draw.js", "view.js", "detail.js",
+    "telemetry.js", "find.js", "keys.js", "main.js",
 )  # fmt: skip
 
 
-def render(graph: Graph, documents: Mapping[str, bytes] | None = None) -> str:
-    """Returns the page. `documents` are what the containers embed, lists of files among it."""
+def render(
+    graph: Graph,
+    documents: Mapping[str, bytes] | None = None,
+    measured: Mapping[str, Telemetry] | None = None,
+) -> str:
+    """Returns the page. `documents` are what the containers embed, lists of files among it;
+    `measured` is what was measured of runs, by the digest that their records name."""
     whole = scene(graph)
     script, style = _script(), _style()
     about = _details(graph, whole, FileLists(documents))
@@ -47,7 +54,7 @@ def render(graph: Graph, documents: Mapping[str, bytes] | None = None) -> str:
         "STYLE": style,
         "PROBLEMS": "".join(f"<li>{escape(p)}</li>" for p in whole.problems),
         "TABLE": "".join(_table(whole, about)),
-        "DATA": _json(_data(whole, about)),
+        "DATA": _json(_data(whole, about, drawn_usage(graph, measured or {}))),
         "SCRIPT": script,
     }
     # The frame is cut at its own marks, so that no text of the data is taken for one.
@@ -105,8 +112,8 @@ def _details(graph: Graph, whole: Scene, lists: FileLists) -> dict[str, list[Sec
     return found
 
 
-def _data(whole: Scene, about: Mapping[str, list[Section]]) -> object:
-    """What the scripts read; data.js says what stands where."""
+def _data(whole: Scene, about: Mapping[str, list[Section]], used: Mapping[str, object]) -> object:
+    """What the scripts read; data.js says what stands where. `used` is by the keys of runs."""
     drawn = folded(whole)
     return {
         "title": whole.title,
@@ -119,9 +126,14 @@ def _data(whole: Scene, about: Mapping[str, list[Section]]) -> object:
             [a.source, a.target, a.kind, a.label, int(bool(a.flags))] for a in drawn.arrows
         ],
         "items": {
-            id_: {**_named(box), "about": about[id_]} for id_, box in whole.boxes.items()
+            id_: {**_named(box), "about": about[id_], **_used(box, used)}
+            for id_, box in whole.boxes.items()
         },
     }  # fmt: skip
+
+
+def _used(box: Box, used: Mapping[str, object]) -> dict[str, object]:
+    return {"used": used[box.key]} if box.is_activity and box.key in used else {}
 
 
 def _named(box: Box) -> dict[str, object]:

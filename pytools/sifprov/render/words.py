@@ -70,6 +70,23 @@ def fact_lines(run: Run) -> Iterator[str]:
         cut = log.get("cut")
         cut = f", of which {size(cut)} were not kept" if isinstance(cut, int) and cut > 0 else ""
         yield f"printed {size(_count(log, 'bytes') or 0)}{cut} ('sifprov log' shows it)"
+    measured = facts.get("telemetry")
+    if samples := _count(measured, "samples"):
+        yield ", ".join([f"measured {counted(samples, 'time')}", *_peaks(measured)]) + (
+            " ('sifprov log --telemetry' shows it)"
+        )
+
+
+def _peaks(value: Json) -> Iterator[str]:
+    cpu = _count(value, "peak_cpu_percent")
+    if cpu is not None:
+        yield f"at most {cpu / 100:.2f} cores"
+    memory = _count(value, "peak_memory_bytes")
+    if memory is not None:
+        yield f"{size(memory)} of memory"
+    processes = _count(value, "peak_processes")
+    if processes is not None:
+        yield f"{processes} process{'' if processes == 1 else 'es'}"
 
 
 def _batch(value: Json) -> Iterator[str]:

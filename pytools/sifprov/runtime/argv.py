@@ -8,7 +8,8 @@ to be known; every other one is a switch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+
+from sifprov.frozen import NamedTuple
 
 ACTIONS = ("exec", "run", "shell", "test")
 

@@ -14,8 +14,8 @@ pkg/cmdline/flag.go, of both projects.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
+from sifprov.frozen import NamedTuple
 from sifprov.runtime.argv import CommandLine
 
 _FLAGS = ("ro", "rw")

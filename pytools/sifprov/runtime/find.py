@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from contextlib import suppress
 
 from sifprov.errors import MissingError
@@ -13,7 +12,7 @@ from sifprov.frozen import dataclass
 from sifprov.runtime.program import ENVIRONMENT as ENVIRONMENT
 from sifprov.runtime.program import find_program
 
-_VERSION = re.compile(r"^(singularity-ce|singularity|apptainer) version (\S+)", re.MULTILINE)
+_VERSION = r"(?m)^(singularity-ce|singularity|apptainer) version (\S+)"
 _CACHE = "runtimes.json"
 _MAX_CACHE = 64 * 1024
 
@@ -38,6 +37,8 @@ def find_runtime(wanted: str | None = None) -> Runtime:
 
 def identify(path: str) -> Runtime:
     """Asks the program at `path` for its version. Raises MissingError when it is no runtime."""
+    import subprocess  # not where the answer is known
+
     try:
         result = subprocess.run(
             [path, "--version"], capture_output=True, text=True, errors="replace",
@@ -45,7 +46,7 @@ def identify(path: str) -> Runtime:
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MissingError(f"{path}: does not run: {error}") from error
-    match = _VERSION.search(result.stdout)
+    match = re.search(_VERSION, result.stdout)
     if result.returncode or not match:
         raise MissingError(f"{path}: this is neither singularity nor apptainer")
     return Runtime(os.path.abspath(path), match.group(1), match.group(2))

@@ -8,8 +8,12 @@ from __future__ import annotations
 import os
 import re
 
-_LOOP = re.compile(rb"7:\d+")
-_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
+_OCTAL = rb"\\([0-3][0-7]{2})"
+
+
+def plain(name: bytes) -> bytes:
+    """Returns a name out of a mount table without the kernel's escapes, as in `a\\040b`."""
+    return re.sub(_OCTAL, lambda m: bytes([int(m[1], 8)]), name) if b"\\" in name else name
 
 
 def find_mount(
@@ -39,15 +43,14 @@ def find_mount(
         number, root, point = (fields.split(b" ") + [b""] * 5)[2:5]
         if root != b"/":
             continue
-        if _LOOP.fullmatch(number):
+        if number.startswith(b"7:") and number[2:].isdigit():
             loop = os.path.join(sys, number.decode("ascii"), "loop")
             here = _loop_is(loop, wanted, offset)
         else:
             end = f"/session/data-images/{place}".encode("ascii")
             here = source.startswith(b"fuse") and place is not None and point.endswith(end)
         if here:
-            point = _OCTAL.sub(lambda m: bytes([int(m.group(1), 8)]), point)
-            return os.fsdecode(point)
+            return os.fsdecode(plain(point))
     return None
 
 

@@ -25,12 +25,12 @@ Source: github.com/sylabs/sif/v2, pkg/sif. All integers are little-endian.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from enum import IntEnum
 from uuid import UUID
 
 from sifprov.frozen import dataclass, replace
+from sifprov.sha import sha256
 
 HEADER_SIZE = 128
 DESCRIPTOR_SIZE = 585
@@ -226,7 +226,7 @@ def own_digest(datatype: int, data: bytes) -> bytes:
     """
     if datatype != DataType.JSON:
         return b""
-    return b"sha256:" + hashlib.sha256(data).hexdigest().encode("ascii")
+    return b"sha256:" + sha256(data).hexdigest().encode("ascii")
 
 
 def align(offset: int, to: int) -> int:

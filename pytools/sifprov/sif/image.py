@@ -7,7 +7,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import BinaryIO
 
 from sifprov.errors import FileError, FormatError
 from sifprov.frozen import dataclass
@@ -23,6 +22,10 @@ from sifprov.sif.format import (
     align,
 )
 from sifprov.sif.parse import parse_descriptors, parse_header
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 # No JSON object that we read is larger; what claims to be is not loaded.
 MAX_OBJECT = 64 * 1024 * 1024

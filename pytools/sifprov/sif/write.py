@@ -24,7 +24,6 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
 from uuid import UUID
 
 from sifprov.errors import FileError, FormatError
@@ -47,6 +46,10 @@ from sifprov.sif.format import (
 from sifprov.sif.image import Image, load, open_file
 from sifprov.sif.merge import Merge, merge_objects
 from sifprov.sif.parse import parse_header
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 # Objects and their siblings of a data container; 84 descriptors end just below 52 KiB.
 DESCRIPTORS = 84

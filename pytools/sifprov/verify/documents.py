@@ -2,53 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from typing import BinaryIO
 
+from sifprov.beside import digest_in
 from sifprov.embedded import lineage_objects, links, named_lists, read_lineage
 from sifprov.errors import FormatError, RecordError
-from sifprov.groups import is_log
+from sifprov.groups import is_log, is_telemetry
 from sifprov.manifests import stated
 from sifprov.model.canonical import record_digest
 from sifprov.model.files import by_key, key_of, load
 from sifprov.model.log import Log
 from sifprov.model.record import Record
-from sifprov.sif import Image, read_object
+from sifprov.model.telemetry import Telemetry
+from sifprov.sif import Descriptor, Image, read_object
 from sifprov.terminal import counted
 from sifprov.verify.check import Check, Findings, Verdict
 from sifprov.verify.reading import check_packed
 
 
-def check_logs(file: BinaryIO, image: Image, records: Iterable[Record], found: Findings) -> None:
-    """Whether each log that a record names is there, and is one."""
+def check_beside(
+    file: BinaryIO, image: Image, records: Collection[Record], found: Findings
+) -> None:
+    """Whether each log, and each telemetry, that a record names is there, and is one."""
+    _check_kind("log", is_log, _check_log, file, image, records, found)
+    _check_kind("telemetry", is_telemetry, _check_telemetry, file, image, records, found)
+
+
+def _check_kind(
+    name: str,
+    wanted: Callable[[Descriptor], bool],
+    check: Callable[[bytes, str, Findings], None],
+    file: BinaryIO,
+    image: Image,
+    records: Collection[Record],
+    found: Findings,
+) -> None:
     there: dict[str, int] = {}
-    for item in filter(is_log, image.descriptors):
+    for item in filter(wanted, image.descriptors):
+        where = f"object {item.id}, a {name}"
         try:
             data = read_object(file, item)
-            log = Log.from_bytes(data)
+            check(data, where, found)
         except (FormatError, RecordError) as error:
-            found.broken(f"object {item.id}, a log: {error}")
+            found.broken(f"{where}: {error}")
             continue
-        if log.to_bytes() != data:
-            found.broken(f"object {item.id}, a log: its bytes are not in the canonical form")
         there[record_digest(data)] = item.id
     named = set()
     for record in records:
-        digest = _log_digest(record)
+        digest = digest_in(record, name)
         if digest and digest not in there:
-            found.missing(f"the log {digest} of record {record.id}")
+            found.missing(f"the {name} {digest} of record {record.id}")
         named.add(digest)
     for digest, number in there.items():
         if digest not in named:
-            found.good(f"object {number} is a log that no record names: a crash may have left it")
+            found.good(
+                f"object {number} is a {name} that no record names: a crash may have left it"
+            )
 
 
-def _log_digest(record: Record) -> str | None:
-    for fact in record.run.facts if record.run else ():
-        if fact.name == "log" and isinstance(fact.value, Mapping):
-            digest = fact.value.get("digest")
-            return digest if isinstance(digest, str) else None
-    return None
+def _check_log(data: bytes, where: str, found: Findings) -> None:
+    if Log.from_bytes(data).to_bytes() != data:
+        found.broken(f"{where}: its bytes are not in the canonical form")
+
+
+def _check_telemetry(data: bytes, where: str, found: Findings) -> None:
+    Telemetry.from_bytes(data)
+    # What another library has compressed may have other bytes.
+    check_packed(data, where, found)
 
 
 def check_lineage_objects(file: BinaryIO, image: Image, found: Findings) -> None:

@@ -14,7 +14,7 @@ from sifprov.sif import Image, load
 from sifprov.sif.image import open_file
 from sifprov.verify.chain import chains, check_chain
 from sifprov.verify.check import Check, Findings, Verdict
-from sifprov.verify.documents import check_lineage_objects, check_logs
+from sifprov.verify.documents import check_beside, check_lineage_objects
 from sifprov.verify.reading import Piece, lines, read_pieces
 from sifprov.verify.table import check_header, check_objects
 
@@ -54,7 +54,7 @@ def _of_image(path: str, file: BinaryIO, image: Image) -> Structure:
     ours = declared or alone
     found = Findings("records")
     pieces = read_pieces(file, image, found)
-    check_logs(file, image, [p.record for p in pieces if p.record], found)
+    check_beside(file, image, [p.record for p in pieces if p.record], found)
     check_lineage_objects(file, image, found)
     return Structure(
         (

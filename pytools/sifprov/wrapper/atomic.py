@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 from sifprov.errors import FileError, SifprovError
+from sifprov.frozen import NamedTuple
 from sifprov.model.record import EXITED
 from sifprov.model.request import CaptureEnd
 

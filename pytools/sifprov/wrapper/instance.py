@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from sifprov.frozen import NamedTuple
 from sifprov.runtime.binds import Bind
 from sifprov.wrapper.quick import look
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from sifprov.errors import SifprovError
+from sifprov.frozen import NamedTuple
 from sifprov.runtime.argv import CommandLine, Option, parse
 from sifprov.runtime.binds import Bind, Holder, binds, holders
 from sifprov.runtime.program import find_program, is_apptainer
@@ -32,7 +32,10 @@ OPTIONS: dict[str, bool] = {
     "log": False,
     "metadata": True,
     "digest": True,
+    "telemetry": False,
 }
+# Switches that a value can stand behind, with `=`.
+_MAY_SAY_MORE = ("telemetry",)
 
 
 class Ours(NamedTuple):
@@ -105,9 +108,9 @@ def _options_alone(argv: Sequence[str]) -> tuple[Option, ...]:
 
 def _value(option: Option) -> str:
     if not OPTIONS[option.name]:
-        if option.value is not None:
+        if option.value is not None and option.name not in _MAY_SAY_MORE:
             raise SifprovError(f"--{option.name} takes no value")
-        return ""
+        return option.value or ""
     if not option.value:
         raise SifprovError(f"--{option.name} wants a value", hint="see 'sifprov exec --help'")
     return option.value
@@ -122,12 +125,12 @@ def with_program(typed: Typed) -> Typed:
 
 
 def prepare(
-    typed: Typed, environ: Mapping[str, str], *, add_ro: bool, folders: bool = False
+    typed: Typed, environ: Mapping[str, str], *, add_ro: bool, anyway: bool = False
 ) -> Prepared | None:
     """Finds the images that a run binds and adds `ro` to the declared inputs.
 
-    None for a run that binds none, unless it declares `folders` as its outputs, and for one that
-    the runtime will refuse. Raises SifprovError for a bind that would show the host's files in a
+    None for a run that binds none, unless it is to be followed `anyway`, and for one that the
+    runtime will refuse. Raises SifprovError for a bind that would show the host's files in a
     container's name.
     """
     line = typed.line
@@ -141,7 +144,7 @@ def prepare(
         images = [b for b in binds(found, apptainer=apptainer) if b.of_image]
     except ValueError:
         return None
-    if not images and not folders:
+    if not images and not anyway:
         return None
     marked = tuple(ImageBind(b, add_ro and _is_shareable(b)) for b in images)
     for each in marked:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from sifprov.errors import SifprovError
 from sifprov.model.environment import asks_for_log
@@ -14,13 +13,17 @@ from sifprov.wrapper.recorder import Recorder, Run, begun, end_line, keep, warn
 from sifprov.wrapper.short import Short, expand, remove, trim_made
 from sifprov.wrapper.supervise import Ended, Process, become, end_as, unless_untouched
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sifprov.model.annotation import Annotation
+    from sifprov.settings import Settings
     from sifprov.wrapper.tee import Tee
 
 FAILED = 255
 # A shell function hands on all that was typed behind the runtime's name (`shell-init`).
 LINE = "--line"
+# Settings that count before the start.
+_SET_HERE = ("SIFPROV_LIVE", "SIFPROV_RO_INPUTS")
 
 
 def wants_help(args: Sequence[str]) -> bool:
@@ -57,11 +60,17 @@ def run(action: str, args: Sequence[str]) -> None:
         typed = take_out(["", action, *args])
     typed = with_program(typed)
     environ = _environment()
+    settings = _settings(environ)
+    live = settings is not None and settings.live
     short = expand(typed)
     # Whatever goes wrong before the start, nothing new is left behind.
     try:
         prepared = prepare(
-            short.typed, environ, add_ro=_adds_ro(environ), folders=bool(short.folders)
+            short.typed,
+            environ,
+            add_ro=settings is None or settings.ro_inputs,
+            # A run that writes nowhere has no record, but reports.
+            anyway=live or bool(short.folders),
         )
         if prepared is None:
             become(short.typed.argv, environ)
@@ -71,7 +80,7 @@ def run(action: str, args: Sequence[str]) -> None:
         _warn_of_writers(prepared)
         words = _words(typed.ours)
         metadata = _metadata(typed.ours)
-        digest = _digest(typed.ours)
+        digest, telemetry = _digest(typed.ours), _telemetry(typed.ours)
         tee = _tee(typed.ours, environ)
         process = Process(prepared.argv, prepared.environ, tee)
     except BaseException as error:
@@ -80,7 +89,8 @@ def run(action: str, args: Sequence[str]) -> None:
             raise SifprovError(f"{typed.argv[0]}: {error.strerror or error}") from error
         raise
     run = begun(prepared, words, metadata, short.folders)
-    run = run._replace(log=tee.log if tee else None, digest=digest, late=short.late)
+    log = tee.log if tee else None
+    run = run._replace(log=log, digest=digest, telemetry=telemetry, late=short.late, live=live)
     ended = _follow(process, run, short, tee)
     end_as(ended.status)
 
@@ -166,6 +176,19 @@ def _digest(ours: Ours) -> str | None:
     return word
 
 
+def _telemetry(ours: Ours) -> str | None:
+    """How often what the run uses is to be measured. Raises SifprovError for what is no time."""
+    word = ours.last("telemetry")
+    if word:
+        from sifprov.settings import interval_us  # few runs say it
+
+        try:
+            interval_us(word)
+        except ValueError as error:
+            raise SifprovError(f"--telemetry={word}: {error}") from None
+    return "yes" if word == "" else word
+
+
 def _metadata(ours: Ours) -> str | None:
     """The absolute path of what takes the records. Raises SifprovError for what cannot."""
     path = ours.last("metadata")
@@ -204,15 +227,15 @@ def _environment() -> dict[str, str]:
     return environ
 
 
-def _adds_ro(environ: dict[str, str]) -> bool:
-    """What the settings say; who has none pays nothing for them."""
+def _settings(environ: dict[str, str]) -> Settings | None:
+    """What user and site have set; who has no settings pays nothing for them."""
     base = environ.get("XDG_CONFIG_HOME") or os.path.join(environ.get("HOME", "/"), ".config")
     files = ("/etc/sifprov/config.ini", os.path.join(base, "sifprov", "config.ini"))
-    if "SIFPROV_RO_INPUTS" not in environ and not any(map(os.path.lexists, files)):
-        return True
+    if environ.keys().isdisjoint(_SET_HERE) and not any(map(os.path.lexists, files)):
+        return None
     from sifprov.settings import load_or_default
 
     settings = load_or_default(environ)
     for text in settings.warnings:
         warn(text)
-    return settings.ro_inputs
+    return settings

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from typing import NamedTuple
+
+from sifprov.frozen import NamedTuple
 
 # Where things stand in a SIF file: sif/format.py draws it.
 _HEAD = 32768

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import BinaryIO
+from uuid import UUID
 
 from sifprov import helper, spool
 from sifprov.capture.facts.isolation import of_command_line, with_names
@@ -21,12 +21,31 @@ from sifprov.version import VERSION
 from sifprov.wrapper.atomic import names, shown
 from sifprov.wrapper.line import ImageBind
 from sifprov.wrapper.recorder import TIMEOUT, Run
+from sifprov.wrapper.starts import first_below
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from sifprov.telemetry.sampler import Sampler
 
 
 def record(run: Run, orders: BinaryIO) -> int:
     """Makes the record of a run; `orders` tells when it has ended. Returns 0 when it was recorded,
     or changed no container; else 1."""
-    return helper.guarded(lambda: helper.follow(request_of(run), orders, live=run.instance))
+    measure, runtime = partial(_measure, run), run.runtime
+    return helper.guarded(
+        lambda: helper.follow(
+            request_of(run), orders, live=run.instance, measure=measure, runtime=runtime
+        )
+    )
+
+
+def _measure(run: Run, runtime: int, interval_us: int, began_ns: int) -> Sampler:
+    from sifprov.telemetry.sampler import Sampler  # only who wants it pays for it
+
+    find = partial(first_below, runtime)
+    return Sampler(find, runtime, interval_us, began_ns, joined=run.instance)
 
 
 def _read_log(number: int) -> bytes:
@@ -73,6 +92,8 @@ def request_of(run: Run) -> CaptureRequest:
         metadata=run.metadata,
         folders=tuple(Folder(source, place) for source, place in run.folders),
         names=partial(names, run.late) if run.late else None,
+        id=UUID(run.id),
+        live=run.live,
     )
 
 
@@ -83,7 +104,8 @@ def _shown(run: Run) -> tuple[str, ...]:
 
 def _typed(run: Run) -> dict[str, str]:
     """Settings of the command line, as the variables over which they count."""
-    return {} if run.digest is None else {"SIFPROV_DIGEST": run.digest}
+    typed = {"SIFPROV_DIGEST": run.digest, "SIFPROV_TELEMETRY": run.telemetry}
+    return {name: value for name, value in typed.items() if value is not None}
 
 
 def _command(action: str, args: tuple[str, ...]) -> tuple[str, ...]:

@@ -16,13 +16,14 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
 
+from sifprov.frozen import NamedTuple
 from sifprov.wrapper.group import pipe
 from sifprov.wrapper.line import Prepared, working_folder
 from sifprov.wrapper.starts import Verdict
 from sifprov.wrapper.supervise import WATCHED, Ended, stop
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sifprov.model.annotation import Annotation
     from sifprov.wrapper.atomic import Late
@@ -36,7 +37,6 @@ _MAX_MESSAGE = 4096
 # The recorder's own number of the file with the output.
 LOG_FILE = 3
 _BLOCK = 512  # what getrusage counts in
-_RUNNING = b'{"event":"running"}\n'
 # Ending on these signals is not ours to delay.
 _IMPATIENT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _IGNORED = (*_IMPATIENT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
@@ -47,8 +47,10 @@ class Run(NamedTuple):
 
     `metadata` is what takes the records, None where the settings say so, and `folders` are plain
     folders that count as outputs, each with the place where it is bound. `log` is the file that
-    will hold the application's output. `digest` is the setting of this name, where it was typed.
-    `late` are results that get their names when the run has ended.
+    will hold the application's output. `digest` and `telemetry` are the settings of these names,
+    where they were typed. `late` are results that get their names when the run has ended. `id` is
+    what its records will be called. `live`: it is to be reported when it starts and when it has
+    ended. `runtime` is the runtime's process.
     """
 
     prepared: Prepared
@@ -60,6 +62,10 @@ class Run(NamedTuple):
     log: int | None = None
     digest: str | None = None
     late: tuple[Late, ...] = ()
+    telemetry: str | None = None
+    id: str = ""
+    live: bool = False
+    runtime: int | None = None
 
     @property
     def instance(self) -> bool:
@@ -74,7 +80,14 @@ def begun(
     folders: tuple[tuple[str, str], ...] = (),
 ) -> Run:
     """Returns the run that starts now."""
-    return Run(prepared, time.time_ns(), working_folder(), words, metadata, folders)
+    run = Run(prepared, time.time_ns(), working_folder(), words, metadata, folders)
+    return run._replace(id=_random_uuid())
+
+
+def _random_uuid() -> str:
+    """As str(uuid.uuid4()): to import that takes milliseconds."""
+    t = os.urandom(16).hex()
+    return f"{t[:8]}-{t[8:12]}-4{t[13:16]}-{'89ab'[int(t[16], 16) & 3]}{t[17:20]}-{t[20:]}"
 
 
 class Recorder:
@@ -82,7 +95,7 @@ class Recorder:
 
     def __init__(self, run: Run, runtime: int) -> None:
         """Starts it; `runtime` is the runtime's process. Raises OSError."""
-        self._run = run
+        self._run = run = run._replace(runtime=runtime)
         orders, self._orders = pipe()
         self._message, message = pipe()
         watched = _handles(os.getpid(), runtime)
@@ -93,7 +106,7 @@ class Recorder:
             os.close(descriptor)
         os.close(orders)
         os.close(message)
-        self._tell(_RUNNING)
+        self._tell(b'{"event":"running","pid":%d}\n' % runtime)
 
     def finish(self, ended: Ended) -> bool:
         """Tells it of the end and waits until the record is written, for a limited time. Returns
@@ -186,6 +199,9 @@ def _be_recorder(run: Run, orders: int, message: int, watched: tuple[int, ...]) 
 
         # A process of one run: what it makes lives to its end, and looking for garbage takes time.
         gc.disable()
+        from sifprov.startup import quick_uuid
+
+        quick_uuid()
         from sifprov.wrapper.record import record
 
         if len(watched) == 2:
@@ -244,6 +260,8 @@ def _used(usage: resource.struct_rusage) -> str:
 
 def keep(run: Run, line: bytes, why: str) -> None:
     """Puts a run that was not recorded into the spool, and says so."""
+    if not (run.prepared.binds or run.folders):
+        return  # it was only to be reported
     try:
         from sifprov.wrapper.record import keep_request
 

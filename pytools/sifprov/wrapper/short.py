@@ -7,13 +7,14 @@ under another name (atomic.py).
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
 
 from sifprov.errors import MissingError, SifprovError
+from sifprov.frozen import NamedTuple
 from sifprov.runtime.argv import image_bind, parse
 from sifprov.wrapper.line import Typed
 from sifprov.wrapper.quick import EXT3, look
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sifprov.wrapper.atomic import Late
 

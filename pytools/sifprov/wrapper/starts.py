@@ -18,7 +18,8 @@ import os
 import signal
 import struct
 from contextlib import suppress
-from typing import NamedTuple
+
+from sifprov.frozen import NamedTuple
 
 _NETLINK, _CONNECTOR, _DATAGRAM = 16, 11, 2
 _CN_PROC = 1
@@ -260,6 +261,25 @@ def _command_below(runtime: int) -> int:
         if not flags & _FORK_NO_EXEC and name.decode(errors="replace") not in _HELPERS:
             return pid
         todo += _children(pid)
+    return 0
+
+
+def first_below(runtime: int) -> int:
+    """Returns the first process of the container: the one that the runtime itself started, and that
+    is the command or above it; 0 where there is none yet."""
+    pid = _command_below(runtime)
+    for _ in range(_MAX_PROCESSES):
+        parent = _parent_of(pid) if pid else runtime
+        if parent == runtime:
+            return pid
+        pid = parent
+    return 0
+
+
+def _parent_of(pid: int) -> int:
+    """The parent of a process; 0 when it is gone."""
+    with suppress(OSError, ValueError, LookupError), open(f"/proc/{pid}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[1])
     return 0
 
 

@@ -13,11 +13,12 @@ import resource
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
+from sifprov.frozen import NamedTuple
 from sifprov.wrapper.group import SI_KERNEL, Witness, pipe
 from sifprov.wrapper.starts import Starts, Verdict
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sifprov.wrapper.tee import Tee
 

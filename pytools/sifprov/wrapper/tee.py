@@ -24,7 +24,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
+
+from sifprov.frozen import NamedTuple
 
 _CHUNK = 64 * 1024
 # Bytes of the application. As JSON each may take six, and no larger object is read than 64 MiB.

@@ -28,7 +28,7 @@ from sifprov.model.fact import Fact
 from sifprov.model.record import NOT_STARTED, PLUGIN, UNKNOWN
 from sifprov.model.request import CaptureEnd, CaptureRequest
 
-__all__ = ["collect", "early"]
+__all__ = ["collect", "early", "live"]
 
 _NO_LOG = "the plugin cannot keep the output without changing the run: use 'sifprov exec --log'"
 
@@ -44,6 +44,15 @@ def early(request: CaptureRequest, *, host: bool = False) -> tuple[Fact, ...]:
         _safely("platform", lambda: platform(host=host)),
         _safely("user", user),
         *((named,) if named else ()),
+    )
+
+
+def live(request: CaptureRequest, *, host: bool = False) -> tuple[Fact, ...]:
+    """Returns what a report tells when the run has just started (capture/live.py)."""
+    return (
+        _safely("batch", lambda: batch(dict(request.variables), host=host)),
+        _safely("platform", lambda: platform(host=host)),
+        _safely("user", user),
     )
 
 

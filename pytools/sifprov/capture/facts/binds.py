@@ -4,18 +4,17 @@ been started (proc(5), "mountinfo"). Home, /tmp and the site's binds stand there
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from sifprov.capture.facts.text import bounded
+from sifprov.frozen import NamedTuple
 from sifprov.model.canonical import Json
 from sifprov.model.fact import Fact
 from sifprov.model.record import NOT_STARTED, UNKNOWN
 from sifprov.model.request import CaptureEnd, CaptureRequest
+from sifprov.runtime.mounts import plain
 
 _MAX_BINDS = 500
-_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 
 
 class Mount(NamedTuple):
@@ -75,7 +74,7 @@ def parse_mounts(table: bytes) -> tuple[Mount, ...]:
         if not dash or len(words) < 6 or len(last) < 3:
             continue
         options = words[5].split(b",") + last[2].split(b",")
-        found.append(Mount(words[2], _plain(words[3]), _plain(words[4]), last[0], b"ro" in options))
+        found.append(Mount(words[2], plain(words[3]), plain(words[4]), last[0], b"ro" in options))
     return tuple(found)
 
 
@@ -95,7 +94,3 @@ def host_path(mount: Mount, host: Sequence[Mount]) -> bytes | None:
 
 def _is_below(path: bytes, folder: bytes) -> bool:
     return path == folder or path.startswith(folder.rstrip(b"/") + b"/")
-
-
-def _plain(name: bytes) -> bytes:
-    return _OCTAL.sub(lambda m: bytes([int(m.group(1), 8)]), name)

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from sifprov.model.redact import secret_name
 
 _MAX_VARIABLES = 64
-_SECTION = re.compile(r"^%(\w+)", re.MULTILINE)
-_EXPORT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w{0,127})=(.*)$")
+_SECTION = r"(?m)^%(\w+)"
+_EXPORT = r"^\s*(?:export\s+)?([A-Za-z_]\w{0,127})=(.*)$"
 
 
 def entry_point(definition: str) -> str:
     """Returns the script of the last `%runscript`; empty for none."""
+    if "%runscript" not in definition:
+        return ""
     found = [body for name, body in _sections(definition) if name == "runscript"]
     lines = (line.strip() for line in found[-1].splitlines()) if found else ()
     return "\n".join(line for line in lines if line)
@@ -24,9 +26,11 @@ def environment(definition: str) -> Mapping[str, str]:
     """Returns the variables that `%environment` sets, as they are written there, in the order of
     their names; none whose name speaks of a secret."""
     found: dict[str, str] = {}
+    if "%environment" not in definition:
+        return found
     for name, body in _sections(definition):
         for line in body.splitlines() if name == "environment" else ():
-            match = _EXPORT.match(line)
+            match = re.match(_EXPORT, line)
             if match and not secret_name(match.group(1)):
                 found[match.group(1)] = match.group(2).strip().strip("\"'")
     return {name: found[name] for name in sorted(found)[:_MAX_VARIABLES]}
@@ -34,7 +38,7 @@ def environment(definition: str) -> Mapping[str, str]:
 
 def _sections(definition: str) -> Iterator[tuple[str, str]]:
     """Yields the name and the text of each section."""
-    starts = list(_SECTION.finditer(definition))
+    starts = list(re.finditer(_SECTION, definition))
     for place, start in enumerate(starts):
         end = starts[place + 1].start() if place + 1 < len(starts) else len(definition)
         yield start.group(1), definition[start.end() : end].partition("\n")[2]

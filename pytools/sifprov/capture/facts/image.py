@@ -3,11 +3,9 @@ built from. All of it is untrusted text, and bounded."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping
-from typing import BinaryIO
 
 from sifprov.capture.facts.deffile import entry_point, environment
 from sifprov.capture.facts.text import bounded, read_text
@@ -16,7 +14,12 @@ from sifprov.model.canonical import Json, loads
 from sifprov.model.fact import Fact
 from sifprov.model.redact import redact_text, secret_name
 from sifprov.model.request import CaptureRequest
+from sifprov.sha import sha256
 from sifprov.sif import DataType, Image, open_image, read_object
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 _MAX_OBJECT = 1024 * 1024
 _MAX_LABELS = 256
@@ -26,7 +29,7 @@ _FIELDS = {
     "bootstrap", "from", "stage", "library", "registry", "namespace", "mirrorurl", "osversion",
     "include", "fingerprints",
 }  # fmt: skip
-_DIGEST = re.compile(r"@(sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128}))(?![0-9a-f])")
+_DIGEST = r"@(sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128}))(?![0-9a-f])"
 
 
 def application(request: CaptureRequest) -> Fact:
@@ -59,8 +62,9 @@ def _fact(labels: Mapping[str, str], definition: str, digest: str | None, source
         if variables := environment(definition):
             value["environment"] = {n: bounded(redact_text(t)) for n, t in variables.items()}
         raw = definition.encode("utf-8", "surrogateescape")
-        value["definition_digest"] = "sha256:" + hashlib.sha256(raw).hexdigest()
-        named = _DIGEST.search(found[-1].get("from", "")) if found else None
+        value["definition_digest"] = "sha256:" + sha256(raw).hexdigest()
+        origin = found[-1].get("from", "") if found else ""
+        named = re.search(_DIGEST, origin) if "@sha" in origin else None
         digest = digest or (named.group(1) if named else None)
     digest = digest or labels.get("org.opencontainers.image.base.digest")
     if digest:

@@ -10,13 +10,16 @@ Source: getrusage(2), proc(5) "io".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from sifprov.model.canonical import Json
 from sifprov.model.fact import Fact
 from sifprov.model.record import NOT_STARTED
 from sifprov.model.request import CaptureEnd, CaptureRequest
 from sifprov.model.timestamp import to_ns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _BLOCK = 512  # what getrusage counts in
 
@@ -35,6 +38,17 @@ def of_usage(usage: Any, scope: str) -> Fact:
         },
         source="wait4",
     )
+
+
+def of_container(end: CaptureEnd) -> dict[str, int]:
+    """Returns what was counted of the container alone, by field; nothing where only the runtime
+    with all of it was."""
+    given = next((f for f in end.facts if f.name == "resources"), None)
+    if given is None or not isinstance(given.value, Mapping):
+        return {}
+    if given.value.get("scope") != "container":
+        return {}
+    return {n: v for n, v in given.value.items() if type(v) is int and n != "peak_memory_bytes"}
 
 
 def resources(request: CaptureRequest, end: CaptureEnd) -> Fact:

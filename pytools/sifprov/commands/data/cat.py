@@ -7,12 +7,13 @@ import sys
 
 import click
 
+from sifprov.commands.place import ContainerPath
 from sifprov.errors import FileError
 from sifprov.filesystem.opening import open_container
 
 
 @click.command("cat")
-@click.argument("container", metavar="OUT.sif", type=click.Path())
+@click.argument("container", metavar="OUT.sif", type=ContainerPath())
 @click.argument("path", metavar="PATH")
 def command(container: str, path: str) -> None:
     """Print a file of a data container as it is, without mounting it.

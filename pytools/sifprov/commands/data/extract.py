@@ -6,6 +6,7 @@ import os
 
 import click
 
+from sifprov.commands.place import ContainerPath
 from sifprov.commands.progress import steps
 from sifprov.extract import extract
 from sifprov.sizes import parse_size
@@ -15,7 +16,7 @@ _SHOWN = 5
 
 
 @click.command("extract")
-@click.argument("container", metavar="OUT.sif", type=click.Path())
+@click.argument("container", metavar="OUT.sif", type=ContainerPath())
 @click.argument("target", metavar="DIR", type=click.Path())
 @click.option(
     "--path", "subtree", default="/", metavar="SUBTREE",

@@ -7,6 +7,7 @@ import time
 
 import click
 
+from sifprov.commands.place import ContainerPath
 from sifprov.commands.progress import steps
 from sifprov.grow import grow
 from sifprov.growtable import grow_table
@@ -15,7 +16,7 @@ from sifprov.terminal import printable, size
 
 
 @click.command("grow")
-@click.argument("out", metavar="OUT.sif", type=click.Path())
+@click.argument("out", metavar="OUT.sif", type=ContainerPath())
 @click.option("--to", "wanted", metavar="SIZE", help="The partition's new size: 512M, 20G.")
 @click.option(
     "--records",

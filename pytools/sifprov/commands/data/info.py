@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import click
 
 from sifprov.changes import CHANGED, IN_USE, WAS_PROVISIONAL
+from sifprov.commands.place import ContainerPath
 from sifprov.embedded import Embedded
 from sifprov.info import APPLICATION, METADATA, OTHER, Info, Volume, read_info
 from sifprov.model.timestamp import to_ns
@@ -24,7 +25,7 @@ _CONTENT = {
 
 
 @click.command("info")
-@click.argument("container", metavar="OUT.sif", type=click.Path())
+@click.argument("container", metavar="OUT.sif", type=ContainerPath())
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(container: str, as_json: bool) -> None:
     """Show what a container is: role, bind to type, room, records and signatures.

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import click
 
+from sifprov.commands.place import ContainerPath
 from sifprov.filelist import RecordedFiles, recorded_files
 from sifprov.filesystem import FileSystem, Node
 from sifprov.filesystem.opening import open_container
@@ -27,7 +28,7 @@ _TYPES = {
 
 
 @click.command("ls")
-@click.argument("container", metavar="OUT.sif", type=click.Path())
+@click.argument("container", metavar="OUT.sif", type=ContainerPath())
 @click.argument("path", metavar="[PATH]", default="/")
 @click.option("-l", "long", is_flag=True, help="Mode, owner, size and time of change too.")
 @click.option("-R", "--recursive", is_flag=True, help="What is below the folders too.")

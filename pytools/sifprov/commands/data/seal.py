@@ -6,13 +6,14 @@ import json
 
 import click
 
+from sifprov.commands.place import ContainerPath
 from sifprov.commands.progress import steps
 from sifprov.seal import Sealed, seal
 from sifprov.terminal import printable, size
 
 
 @click.command("seal")
-@click.argument("container", metavar="OUT.sif", type=click.Path())
+@click.argument("container", metavar="OUT.sif", type=ContainerPath())
 @click.argument("target", metavar="[NEW.sif]", type=click.Path(), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when all went well.")

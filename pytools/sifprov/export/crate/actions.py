@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sifprov.export import attributes
 from sifprov.export.attributes import MAX_LABEL
 from sifprov.export.crate.accounts import Records, recorder, surroundings, user, words
@@ -101,6 +99,8 @@ class Actions:
                         **attributes.start_command(run),
                         **facts.attributes("isolation"),
                         **facts.attributes("log"),
+                        **facts.attributes("telemetry"),
+                        **facts.attributes("workflow"),
                         **facts.mounts(),
                         **around,
                         "binding": self._bindings(activity),
@@ -255,8 +255,3 @@ def _error(run: Run) -> str | None:
         return "the command was not started"
     # Who finds no status takes a run for one that ended well.
     return "how it ended is not known"
-
-
-def failed(actions: Sequence[Action]) -> int:
-    """Returns how many of them failed."""
-    return sum(action.failed for action in actions)

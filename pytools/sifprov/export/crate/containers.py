@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from sifprov.export import attributes
 from sifprov.export.attributes import name_of
 from sifprov.export.crate.things import (
+    BASED_ON,
     WORKFLOW_RUN,
     Properties,
     Ref,
@@ -16,7 +17,7 @@ from sifprov.export.crate.things import (
     ours,
 )
 from sifprov.export.facts import Facts
-from sifprov.export.vocabulary import NAMESPACE, by_value, named, text
+from sifprov.export.vocabulary import NAMESPACE, by_value, is_address, named, text
 from sifprov.frozen import dataclass
 from sifprov.model.canonical import Json
 from sifprov.model.container import Container
@@ -33,13 +34,13 @@ _VERSIONS = (
     "VERSION",
 )
 _URLS = ("org.opencontainers.image.url", "org.label-schema.url", "org.opencontainers.image.source")
-_ADDRESS = re.compile(r"https?://[!-;=?-Z_a-z~]+")
 _IN_REGISTRY = re.compile(
     r"(?P<scheme>docker|oras|library|shub)://(?:(?P<registry>[\w.-]+(?:\.[\w.-]+|:\d+))/)?"
     r"(?P<name>[\w./-]+)(?::(?P<tag>[\w.-]+))?(?:@[\w:.+-]+)?",
     re.ASCII,
 )
 _DOCKER_HUB = "docker.io"
+_MAX_ADDRESS = 512
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,13 @@ class Containers:
             text(it.name or entity.name) or "an application",
             {
                 "softwareVersion": text(version) if version else entity.digest,
-                "url": url if url and _ADDRESS.fullmatch(url) else None,
+                "url": url if url and is_address(url) else None,
                 **ours({"image": self.of(entity)}),
             },
         )
 
     def said(self, image: Ref, facts: Facts) -> None:
-        """Adds what an image says of itself, and that it came of."""
+        """Adds what an image says of itself, and what it says that it came of."""
         told, shown = attributes.configuration(facts)
         if told:
             name = by_value("configuration", {"image": image["@id"], **told})
@@ -99,16 +100,17 @@ class Containers:
             self._things.add(name, "CreativeWork", "what the image says", {**kind, **ours(shown)})
         for source in attributes.sources(facts):
             more = _base(source.value) if source.kind == "base" else {}
-            self._things.add(
+            earlier = self._things.add(
                 by_value(source.kind, source.value),
                 "ContainerImage" if source.kind != "definition" else "CreativeWork",
                 source.label or source.kind,
                 {
                     "additionalType": {"@id": NAMESPACE + source.type},
                     **more,
-                    **ours({**source.attributes, "image": image}),
+                    **ours(source.attributes),
                 },
             )
+            self._things.relate(image, BASED_ON, earlier)
 
     def _data(self, entity: Entity, listed: Files | None) -> Ref:
         folder = entity.kind == FOLDER
@@ -160,12 +162,13 @@ def _common(entity: Entity, listed: Files | None, known: InCrate | None) -> Prop
 
 def _registry(path: str) -> Properties:
     """Where an image comes from, as far as its address says."""
-    at = _IN_REGISTRY.fullmatch(path)
+    at = _IN_REGISTRY.fullmatch(path) if len(path) <= _MAX_ADDRESS else None
     if not at:
         return {"additionalType": {"@id": WORKFLOW_RUN + "SIFImage"}}
     docker = at["scheme"] == "docker"
     return {
         "additionalType": {"@id": WORKFLOW_RUN + ("DockerImage" if docker else "SIFImage")},
+        "name": at["name"],
         "registry": at["registry"] or (_DOCKER_HUB if docker else None),
         "tag": at["tag"],
     }

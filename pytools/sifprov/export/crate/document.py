@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
+from sifprov.export.attributes import lists_of_files
 from sifprov.export.crate.accounts import Records
 from sifprov.export.crate.actions import Action, Actions
 from sifprov.export.crate.containers import Containers, InCrate
-from sifprov.export.crate.things import Ref, Things, moment, ours
+from sifprov.export.crate.things import BASED_ON, Ref, Things, moment, ours
 from sifprov.export.crate.workflows import add_workflow
-from sifprov.export.vocabulary import by_value, text
+from sifprov.export.vocabulary import by_value, is_address, text
 from sifprov.frozen import dataclass
 from sifprov.model.graph import Graph
 from sifprov.model.timestamp import to_ns
@@ -19,7 +19,6 @@ from sifprov.terminal import counted
 _PROFILES = "https://w3id.org/ro/wfrun/"
 _VERSION = "0.5"
 _WORKFLOW_CRATE = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
-_ADDRESS = re.compile(r"https?://[!-;=?-Z_a-z~]+")
 NOT_STATED = "not stated"
 
 
@@ -39,12 +38,7 @@ def crate_of(graph: Graph, contents: Contents, licence: str = "") -> tuple[str, 
     """
     things = Things()
     containers, records = Containers(things, contents.files), Records(things)
-    listed = {
-        usage.entity: origin.files if origin else usage.container.files
-        for activity in graph.activities.values()
-        for origin in [activity.record.origin if activity.record else None]
-        for usage in activity.generated
-    }
+    listed = lists_of_files(graph)
     for key, entity in graph.entities.items():
         containers.add(entity, listed.get(key))
     maker = Actions(things, graph, containers, records)
@@ -52,7 +46,7 @@ def crate_of(graph: Graph, contents: Contents, licence: str = "") -> tuple[str, 
     for key, entity in graph.entities.items():
         before = graph.entities.get(entity.revision_of or "")
         if before and before.key != key:
-            things.relate(containers.of(entity), "isBasedOn", containers.of(before))
+            things.relate(containers.of(entity), BASED_ON, containers.of(before))
     for word in graph.words:
         records.add_loose(word)
     records.finish()
@@ -121,7 +115,7 @@ _EPOCH = "1970-01-01T00:00:00Z"
 
 
 def _licence(things: Things, licence: str) -> Ref:
-    if _ADDRESS.fullmatch(licence):
+    if is_address(licence):
         return things.add_at(licence, "CreativeWork", licence, {})
     told = None if licence else "No record says under which terms others may use what is here."
     name = by_value("licence", {"text": licence})

@@ -8,6 +8,7 @@ import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import BinaryIO
 
 from sifprov.errors import FileError
@@ -15,8 +16,10 @@ from sifprov.export.crate.containers import InCrate
 from sifprov.export.crate.document import Contents, crate_of
 from sifprov.export.crate.workflows import SCRIPT
 from sifprov.frozen import dataclass
+from sifprov.identity import identify
 from sifprov.model.graph import FOLDER, FOUND, Entity, Graph
 from sifprov.newfile import new_file, sync, sync_folder
+from sifprov.survivors import is_locked, writers
 
 METADATA = "ro-crate-metadata.json"
 FOLDER_OF_DATA = "containers"
@@ -79,8 +82,8 @@ def _folder(target: str, graph: Graph, wanted: Wanted, step: Step) -> None:
 
         def say(name: str, text: str) -> None:
             place = os.path.join(scratch, name)
-            with open(place, "x", encoding="utf-8", newline="") as file:
-                file.write(text)
+            with open(place, "xb") as file:
+                file.write(_bytes(text))
             sync(place)
 
         _fill(graph, wanted, step, put, say)
@@ -99,7 +102,7 @@ def _zip(file: BinaryIO, graph: Graph, wanted: Wanted, step: Step) -> None:
                 return _copy(source, inside)  # type: ignore[arg-type]
 
         def say(name: str, text: str) -> None:
-            archive.writestr(_member(name), text.encode())
+            archive.writestr(_member(name), _bytes(text))
 
         _fill(graph, wanted, step, put, say)
 
@@ -126,6 +129,7 @@ def _fill(
             files[key] = InCrate("", size, None)
             continue
         step(f"copying {os.path.basename(place)}")
+        _check_unused(place)
         try:
             with open(place, "rb") as source:
                 files[key] = InCrate(names[key], *put(names[key], source))
@@ -135,6 +139,18 @@ def _fill(
     if has_workflow:
         say(SCRIPT, wanted.script)
     say(METADATA, text)
+
+
+def _check_unused(path: str) -> None:
+    """Raises FileError for a container that a run can write into: a copy would be half old, half
+    new."""
+    partition = identify(path).partition
+    if partition is None:
+        return
+    with suppress(OSError):
+        used = is_locked(path, partition.offset, partition.size)
+        if used or writers(path, partition.offset):
+            raise FileError(f"{path}: a run is using it", hint="export when the run has ended")
 
 
 def at_hand(graph: Graph) -> Mapping[str, tuple[str, int]]:
@@ -178,4 +194,8 @@ def _copy(source: BinaryIO, target: BinaryIO) -> tuple[int, str]:
 
 
 def _digest(script: str) -> str:
-    return "sha256:" + hashlib.sha256(script.encode("utf-8", "surrogateescape")).hexdigest()
+    return "sha256:" + hashlib.sha256(_bytes(script)).hexdigest()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

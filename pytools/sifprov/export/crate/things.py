@@ -21,6 +21,8 @@ WORKFLOW_RUN = "https://w3id.org/ro/terms/workflow-run#"
 _TERMS = ("ContainerImage", "containerImage", "environment", "registry", "resourceUsage", "sha256",
           "tag")  # fmt: skip
 
+BASED_ON = "isBasedOn"
+
 Ref: TypeAlias = "dict[str, str]"
 Value: TypeAlias = "str | int | float | bool | Ref | None"
 Properties: TypeAlias = "Mapping[str, Value | Iterable[Value]]"
@@ -39,6 +41,7 @@ class Things:
         self.crate.metadata.extra_terms[PREFIX] = NAMESPACE
         self._known: dict[str, Ref] = {}
         self._root: dict[str, dict[str, None]] = {}
+        self._relations: dict[tuple[str, str], dict[str, None]] = {}
 
     def add(self, name: str, types: str, label: str | None, properties: Properties) -> Ref:
         """Adds a thing that is no file, once; returns what refers to it. `types` have blanks
@@ -70,17 +73,13 @@ class Things:
             self.of_root("hasPart", [self._known[name]])
         return self._known[name]
 
-    def knows(self, name: str) -> Ref | None:
-        """Returns what refers to a thing of ours, None for what was not added."""
-        return self._known.get(name) or self._known.get(NAMESPACE + name)
-
     def relate(self, ref: Ref, name: str, other: Ref) -> None:
-        """Lets a thing that was added refer to another one."""
-        self.crate.get(ref["@id"])[name] = other
+        """Lets a thing that was added refer to one more other."""
+        self._relations.setdefault((ref["@id"], name), {})[other["@id"]] = None
 
     def descriptor_follows(self, at: str) -> None:
         """Lets the metadata file say that it follows one more specification."""
-        self.crate.metadata["conformsTo"] = [self.crate.metadata["conformsTo"], {"@id": at}]
+        self.crate.metadata["conformsTo"] = [{"@id": self.crate.metadata.profile}, {"@id": at}]
 
     def of_root(self, name: str, refs: Iterable[Ref]) -> None:
         """Lets the crate as a whole refer to things."""
@@ -88,7 +87,10 @@ class Things:
         at.update(dict.fromkeys(ref["@id"] for ref in refs))
 
     def describe(self, properties: Properties) -> None:
-        """Says what the crate as a whole is."""
+        """Says what the crate as a whole is, and what its things have to do with each other."""
+        for (at, name), others in self._relations.items():
+            refs_of_it = compact({name: [{"@id": other} for other in others]})
+            self.crate.get(at)[name] = refs_of_it[name]
         refs = {name: [{"@id": at} for at in ats] for name, ats in self._root.items()}
         for name, value in compact({**refs, **properties}).items():
             self.crate.root_dataset[name] = value

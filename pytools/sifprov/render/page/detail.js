@@ -36,6 +36,7 @@ function openPanel(i, id) {
     element("p", { className: "marks" }, ...chips),
     ...(group ? [members(i)] : item.about.map(([title, rows]) => section(title, rows))),
   );
+  if (!group && item.used) panel.querySelector("section").after(usage(item.used));
   const opened = panel.hidden;
   panel.hidden = false;
   panel.scrollTop = 0;
