@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from tests.unit.workflows import Site, diamond, document, make_raw, make_site, s
 import sifprov.__main__
 from sifprov.api import check_workflow, run_workflow
 from sifprov.create import create_data
+from sifprov.workflow import history
+from sifprov.workflow.work import Work
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +216,7 @@ def test_an_interrupted_execution_goes_on(site: Site, number: signal.Signals) ->
     process = site.begin()
     site.wait_for("left")
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=200)
     assert process.returncode == (130 if number == signal.SIGINT else 143), out + err
     assert not site.path("left.sif").exists()
     assert not site.path(".left.sif.part").exists()
@@ -227,6 +230,21 @@ def test_an_interrupted_execution_goes_on(site: Site, number: signal.Signals) ->
     executions = json.loads(site.cli("workflow", "show", "w.json", "--all", "--json").stdout)
     (execution,) = executions["executions"]
     assert execution["state"] == "complete"
+
+
+def test_one_that_was_interrupted_when_all_was_done_is_complete(site: Site) -> None:
+    site.write(document(step("prep", ("raw",))))
+    site.run()
+    path = site.path("w.workflow.jsonl")
+    (run,) = history.read(str(path))
+    path.unlink()
+    history.append(str(path), replace(run, state="interrupted"))
+    Work(str(site.path(".w.workflow"))).begin(run.id, history.digest_of(run.workflow))
+    site.started()
+    site.run()
+    assert site.started() == []
+    assert history.read(str(path))[-1].state == "complete"
+    assert site.run().stdout == "w: its step is up to date\n"
 
 
 def test_what_a_killed_step_has_left_is_set_aside(site: Site) -> None:
@@ -257,7 +275,7 @@ def test_two_engines_are_not_at_work_on_one_workflow(site: Site) -> None:
         assert "this workflow is being run" in site.run(code=2).stderr
     finally:
         site.path("hold-prep").unlink()
-        process.communicate(timeout=60)
+        process.communicate(timeout=200)
     assert process.returncode == 0
 
 
@@ -320,7 +338,7 @@ def test_no_module_beside_a_workflow_is_imported(tmp_path: Path) -> None:
     path = site.write(document(one))
     argv = [sys.executable, sifprov.__main__.__file__, "workflow", "run", str(path)]
     ended = subprocess.run(
-        argv, cwd="/", env=site.env, capture_output=True, text=True, timeout=60, check=False
+        argv, cwd="/", env=site.env, capture_output=True, text=True, timeout=200, check=False
     )
     assert ended.returncode == 0, ended.stderr
     assert not hit.exists()
@@ -366,7 +384,7 @@ def test_an_exported_snakefile_runs_by_plain_snakemake(done: Site, tmp_path: Pat
     bins = Path(sys.executable).parent
     assert shutil.which("snakemake", path=str(bins))
     ended = subprocess.run(
-        ["snakemake", "--cores", "2"], cwd=out, capture_output=True, text=True, timeout=120,
+        ["snakemake", "--cores", "2"], cwd=out, capture_output=True, text=True, timeout=240,
         check=False, env={**done.env, "PATH": f"{bins}:{done.env['PATH']}"},
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout + ended.stderr

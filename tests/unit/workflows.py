@@ -78,7 +78,7 @@ class Site:
     def cli(self, *words: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             self.argv(*words), env=self.env, cwd=self.folder, text=True, capture_output=True,
-            check=False, stdin=subprocess.DEVNULL, timeout=120,
+            check=False, stdin=subprocess.DEVNULL, timeout=240,
         )  # fmt: skip
         assert code is None or done.returncode == code, done.stdout + done.stderr
         return done
@@ -100,7 +100,7 @@ class Site:
         return found
 
     def wait_for(self, name: str) -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while name not in fakeruntime.starts(self.folder):
             assert time.monotonic() < end
             time.sleep(0.02)

@@ -120,23 +120,27 @@ def execute(
     with work_folder(folder_of(folder, name)) as work:
         todo = due(plan, on_step)
         on_due(todo)
-        if not any(each.runs for each in todo):
+        document = history.digest_of(plan.workflow)
+        unfinished = work.unfinished(document)
+        runs = any(each.runs for each in todo)
+        # One that was interrupted when all was done is complete, and not recorded as that.
+        if not (runs or unfinished):
             work.end()
             return Executed(plan, todo, None, kept)
-        document = history.digest_of(plan.workflow)
-        execution = work.unfinished(document) or str(uuid4())
+        execution = unfinished or str(uuid4())
         plan = plan.with_id(execution)
         before = history.last(kept, execution)
         work.begin(execution, document)
         _prepare(plan, work, todo)
         followed = _Followed(plan, work, todo, on_state, before)
         began, state = from_ns(time.time_ns()), INTERRUPTED
-        argv = snakemake.command_line(engine, work.folder)
         try:
-            code = snakemake.run(
-                argv, work.folder, os.path.join(work.folder, LOG),
-                {**environ, ID: execution}, followed.look,
-            )  # fmt: skip
+            code = 0
+            if runs:
+                code = snakemake.run(
+                    snakemake.command_line(engine, work.folder), work.folder,
+                    os.path.join(work.folder, LOG), {**environ, ID: execution}, followed.look,
+                )  # fmt: skip
             state = COMPLETE if code == 0 and followed.complete() else FAILED
         finally:
             record = WorkflowRun(

@@ -67,8 +67,10 @@ def carry_out(plan: Plan, number: int, steps: Steps, environ: Mapping[str, str])
             found = _run(plan, step, steps.path(number, "log"), environ, state, why)
         if found.state != FAILED:
             note_metrics(plan, step)
-    except SifprovError as error:
+    except (SifprovError, OSError) as error:
         steps.write(state(FAILED, str(error)))
+        if isinstance(error, OSError):
+            raise FileError(f"{error.filename or plan.folder}: {error.strerror}") from error
         raise
     steps.write(found)
     if found.state == FAILED:
