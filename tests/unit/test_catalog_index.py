@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import BinaryIO
 
 import pytest
 from click.testing import CliRunner, Result
@@ -26,11 +27,13 @@ from sifprov.catalog import read, readers
 from sifprov.catalog.index import Summary, index
 from sifprov.catalog.ingest import Ingest
 from sifprov.catalog.read import File, Reader, Seen
+from sifprov.catalog.told import of_bytes
 from sifprov.cli import main
 from sifprov.embedded import pack_lineage
 from sifprov.groups import LINEAGE_NAME
 from sifprov.model.record import Record
-from sifprov.sif import DataType
+from sifprov.sif import DataType, Image
+from sifprov.sif.image import load as load_image
 
 
 @pytest.fixture(autouse=True)
@@ -109,6 +112,7 @@ def test_what_has_moved_is_known_again(opened: Opened, tree: Path, renamed: str)
     moved = {"tree": 3, "deep": 1, "middle.sif": 1}[renamed]
     assert (found.moved, found.new, found.vanished, found.copied) == (moved, 0, 0, 0)
     assert rows(opened, "SELECT count(*) FROM location") == [(3,)]
+    opened.check_references()
     left = rows(opened, "SELECT count(*) FROM record r JOIN location l ON l.id = r.location_id")
     assert left == [(2,)]
 
@@ -194,6 +198,7 @@ def test_pruning_forgets_what_has_vanished(opened: Opened, tree: Path) -> None:
     found = index(opened.catalog, [str(tree)], prune=True)
     assert counts(found) == {"unchanged": 2, "foreign": 1, "forgotten": 1}
     assert set(places(opened)) == {"in.sif", "middle.sif"}
+    opened.check_references()
     # What its record told stays: others may be made from it.
     assert rows(opened, "SELECT count(*) FROM record") == [(2,)]
 
@@ -305,12 +310,12 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
     tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tree / "middle.sif"
-    real = read.load
+    real = load_image
     seen = []
 
-    def load(file: object) -> object:
+    def load(file: BinaryIO) -> Image:
         seen.append(path.stat().st_size)
-        image = real(file)  # type: ignore[arg-type]
+        image = real(file)
         if len(seen) == 1:
             chains.run(tree / "in.sif", to=path)
         return image
@@ -340,7 +345,7 @@ def test_what_is_read_from_files_is_what_the_records_tell(opened: Opened, tmp_pa
     with opened.catalog.reading() as connection:
         through = _of_catalog(connection)
     opened.clear()
-    told = [read.of_bytes(data) for m in made for _, data in m.records]
+    told = [of_bytes(data) for m in made for _, data in m.records]
     Ingest(opened.catalog).put(told, {t.digest for t in told})
     with opened.catalog.reading() as connection:
         assert _of_catalog(connection) == through
@@ -415,6 +420,7 @@ def test_two_indexes_at_once_share_the_work(opened: Opened, tmp_path: Path) -> N
     # Where they meet, some are read by both.
     assert sum(read_by) < 1500 * 1.5, read_by
     assert sum(int(out.split()[2]) for out, _ in ended) == 1500
+    opened.check_references()
     with opened.catalog.reading() as connection:
         together = _of_catalog(connection)
     opened.clear()
@@ -437,7 +443,7 @@ def test_histories_through_many_writers_at_once_are_the_same(opened: Opened) -> 
     )
     import pickle
 
-    told = [read.of_bytes(r.to_bytes()) for r in history.records.values()]
+    told = [of_bytes(r.to_bytes()) for r in history.records.values()]
     started = []
     for seed in range(3):
         # Every record is put in by two of the three.

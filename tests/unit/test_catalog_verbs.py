@@ -18,6 +18,7 @@ from sifprov.catalog import read
 from sifprov.catalog.index import index
 from sifprov.catalog.ingest import Ingest, put_records
 from sifprov.catalog.rebuild import rebuild
+from sifprov.catalog.told import of_bytes
 from sifprov.cli import main
 from sifprov.errors import MissingError
 
@@ -82,11 +83,12 @@ def test_a_rebuilt_catalog_says_what_it_said(opened: Opened, tree: Path) -> None
         by_hand = "SELECT count(*) FROM execution WHERE activity IS NOT NULL"
         assert connection.execute(text(by_hand)).scalar() == 0
     assert (opened.count("location"), opened.count("record")) == (2, 1)
+    opened.check_references()
 
 
 def test_who_has_it_open_does_not_build_on_what_is_gone(opened: Opened, tree: Path) -> None:
     ingest = Ingest(opened.catalog)
-    told = read.of_bytes(origin_record(IN).to_bytes())
+    told = of_bytes(origin_record(IN).to_bytes())
     ingest.put([told])
     rebuild(opened.catalog, jobs=1)
     assert opened.count("content") == 0
@@ -114,6 +116,7 @@ def test_runs_that_were_only_reported_stay(opened: Opened, tree: Path) -> None:
             )
         )
     rebuild(opened.catalog, jobs=1)
+    opened.check_references()
     assert (opened.count("report"), opened.count("person")) >= (1, 1)
     with opened.catalog.reading() as connection:
         live = connection.execute(
