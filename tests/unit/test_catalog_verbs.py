@@ -82,6 +82,7 @@ def test_a_rebuilt_catalog_says_what_it_said(opened: Opened, tree: Path) -> None
         by_hand = "SELECT count(*) FROM execution WHERE activity IS NOT NULL"
         assert connection.execute(text(by_hand)).scalar() == 0
     assert (opened.count("location"), opened.count("record")) == (2, 1)
+    opened.check_references()
 
 
 def test_who_has_it_open_does_not_build_on_what_is_gone(opened: Opened, tree: Path) -> None:
@@ -114,6 +115,7 @@ def test_runs_that_were_only_reported_stay(opened: Opened, tree: Path) -> None:
             )
         )
     rebuild(opened.catalog, jobs=1)
+    opened.check_references()
     assert (opened.count("report"), opened.count("person")) >= (1, 1)
     with opened.catalog.reading() as connection:
         live = connection.execute(

@@ -261,7 +261,7 @@ def test_nothing_goes_on_says_how_runs_report() -> None:
 )  # fmt: skip
 def test_options_that_do_not_fit(argv: tuple[str, ...]) -> None:
     done = cli(*argv)
-    assert type(done.exception).__name__ in ("UsageError", "BadParameter"), done.output
+    assert type(done.exception).__name__ in ("UsageError", "NoSuchOption"), done.output
 
 
 def test_watching_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

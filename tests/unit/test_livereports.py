@@ -98,6 +98,10 @@ def test_another_users_folder_is_left_alone(queue: Path, monkeypatch: pytest.Mon
     uid = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: uid + 1)
     assert list(waiting()) == []
+    # Nor is a file of somebody else's in our own folder.
+    monkeypatch.setattr(livereports, "check_own", lambda where: None)
+    (found,) = waiting()
+    assert "no file of yours" in str(found)
 
 
 def test_a_queue_that_nobody_reads_stays_small(

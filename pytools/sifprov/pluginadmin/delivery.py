@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from sifprov.pluginadmin.trusted import unreachable, untrusted
 
+_ROOT = 0
 # What a delivery imports beside Python's own.
 _PACKAGES = ("sifprov", "pyext2fs", "click", "sqlalchemy", "psycopg")
 # Where that Python looks without variables, user site and current folder, and where it has them.
@@ -56,4 +57,4 @@ def _below(origin: str) -> Iterator[str]:
 
 def _is_open(path: str) -> bool:
     status = os.lstat(path)
-    return status.st_uid != 0 or bool(status.st_mode & 0o022 and not os.path.islink(path))
+    return status.st_uid != _ROOT or bool(status.st_mode & 0o022 and not os.path.islink(path))
