@@ -30,6 +30,16 @@ class Opened:
             counted = select(func.count()).select_from(METADATA.tables[table])
             return int(connection.execute(counted).scalar_one())
 
+    def check_references(self) -> None:
+        """Every reference leads to a row: neither database looks that up."""
+        with self.catalog.reading() as connection:
+            for table in METADATA.tables.values():
+                for key in table.foreign_keys:
+                    of = key.column.table.alias()
+                    there = select(of.c.id).where(of.c.id == key.parent)
+                    loose = select(key.parent).where(key.parent.is_not(None), ~there.exists())
+                    assert connection.execute(loose).all() == [], f"{key.parent}"
+
     def tables(self) -> set[str]:
         """The names of the tables that are there."""
         return set(inspect(self.catalog.engine).get_table_names())

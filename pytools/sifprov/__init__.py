@@ -9,9 +9,9 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sifprov.api import make, open, run  # noqa: A004
+    from sifprov.api import Catalog, make, open, run  # noqa: A004
 
-__all__ = ["make", "open", "run"]
+__all__ = ["Catalog", "make", "open", "run"]
 
 
 def __getattr__(name: str) -> object:

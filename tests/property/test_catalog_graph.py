@@ -95,6 +95,7 @@ def test_the_graph_is_that_of_the_trail_in_any_order(opened: Opened, steps: int)
             ingest.put(batch, {t.digest for t in batch} & history.inside - early)
             at += size
         ingest.put(told, history.inside)
+        opened.check_references()
         with opened.catalog.reading() as connection:
             found = _of_catalog(connection)
         wanted = _of_graph(_lineage(history))

@@ -109,6 +109,7 @@ def test_what_has_moved_is_known_again(opened: Opened, tree: Path, renamed: str)
     moved = {"tree": 3, "deep": 1, "middle.sif": 1}[renamed]
     assert (found.moved, found.new, found.vanished, found.copied) == (moved, 0, 0, 0)
     assert rows(opened, "SELECT count(*) FROM location") == [(3,)]
+    opened.check_references()
     left = rows(opened, "SELECT count(*) FROM record r JOIN location l ON l.id = r.location_id")
     assert left == [(2,)]
 
@@ -194,6 +195,7 @@ def test_pruning_forgets_what_has_vanished(opened: Opened, tree: Path) -> None:
     found = index(opened.catalog, [str(tree)], prune=True)
     assert counts(found) == {"unchanged": 2, "foreign": 1, "forgotten": 1}
     assert set(places(opened)) == {"in.sif", "middle.sif"}
+    opened.check_references()
     # What its record told stays: others may be made from it.
     assert rows(opened, "SELECT count(*) FROM record") == [(2,)]
 
@@ -415,6 +417,7 @@ def test_two_indexes_at_once_share_the_work(opened: Opened, tmp_path: Path) -> N
     # Where they meet, some are read by both.
     assert sum(read_by) < 1500 * 1.5, read_by
     assert sum(int(out.split()[2]) for out, _ in ended) == 1500
+    opened.check_references()
     with opened.catalog.reading() as connection:
         together = _of_catalog(connection)
     opened.clear()

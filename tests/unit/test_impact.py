@@ -5,11 +5,13 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+from sqlalchemy import func, select
 from tests.catalogs import Opened
 from tests.unit.asking import Asking, names
 from tests.unit.brain import AXES, FIRST, Brain
 from tests.unit.graphmaker import Sample
 
+from sifprov.catalog.tables import location, state
 from sifprov.errors import MissingError
 from sifprov.frozen import replace
 from sifprov.model.graph import Entity
@@ -126,18 +128,16 @@ def test_two_results_that_are_the_same_by_chance_tie_nothing_together(opened: Op
 
 
 def _same_content(opened: Opened, first: str, second: str) -> None:
+    its = select(func.min(state.c.content_id)).where(state.c.name == first).scalar_subquery()
     with opened.catalog.engine.connect() as connection, connection.begin():
-        connection.exec_driver_sql(
-            "UPDATE state SET content_id = (SELECT min(content_id) FROM state WHERE name ="
-            f" '{first}') WHERE name = '{second}'"
-        )
+        connection.execute(state.update().where(state.c.name == second).values(content_id=its))
 
 
 def test_a_circle_of_forged_records_ends(opened: Opened) -> None:
     sample = Sample()
     app = sample.application()
     (b,) = sample.run(app, (sample.made("a.sif"),), "b.sif")
-    (c,) = sample.run(app, (b,), "c.sif")
+    sample.run(app, (b,), "c.sif")
     asking = of(opened, sample)
     with opened.catalog.engine.connect() as connection, connection.begin():
         connection.exec_driver_sql(
@@ -168,17 +168,15 @@ def test_very_many_ways_are_walked_once(opened: Opened) -> None:
 def test_where_it_is_now(opened: Opened, chain: tuple[Sample, list[Entity]]) -> None:
     asking = of(opened, chain[0])
     with opened.catalog.engine.connect() as connection, connection.begin():
-        for name, status, own in (
-            ("b", "good", True),
-            ("c", "vanished", True),
-            ("d", "good", False),
-        ):
-            connection.exec_driver_sql(
-                "INSERT INTO location (host, folder, name, status, data_container_id, state_id)"
-                f" SELECT '', '/data', '{name}.sif', '{status}', data_container_id,"
-                f" {'id' if own else '(SELECT min(id) FROM state)'} FROM state"
-                f" WHERE name = '{name}.sif' AND generated_by IS NOT NULL"
-            )
+        for name, status, is_own in (
+            ("b.sif", "good", True), ("c.sif", "vanished", True), ("d.sif", "good", False),
+        ):  # fmt: skip
+            made = (state.c.name == name) & state.c.generated_by.is_not(None)
+            (row,) = connection.execute(select(state.c.id, state.c.data_container_id).where(made))
+            connection.execute(location.insert().values(
+                host="", folder="/data", name=name, status=status, state_id=row[0] if is_own else 1,
+                data_container_id=row[1],
+            ))  # fmt: skip
     found = asking.impact("a.sif")
     where = {
         str(row["container"]): (row["status"], row["path"]) for row in found.dicts()

@@ -22,6 +22,7 @@ from tests.unit.schemas import schemas
 from tests.unit.sifs import add, make_sif, run_record
 from tests.unit.test_prov import SAMPLES_AND_MORE, every
 
+from sifprov.catalog.tables import METADATA
 from sifprov.cli import main
 from sifprov.export.prov import FORMATS, document, export
 from sifprov.lineage import build
@@ -103,6 +104,20 @@ def test_a_new_field_would_be_missed() -> None:
     )  # fmt: skip
     new = set(fields(schema, schema, "")) - wanted()
     assert new == {"containers[].colour", "run.mood[].x"}
+
+
+def test_every_column_of_the_catalog_has_one_row() -> None:
+    table = TEXT.partition("## The catalog")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| ((?:`\w+` ?)+) \| .+ \|$", table, re.MULTILINE)
+    said = [(name, column) for name, columns in rows for column in re.findall(r"\w+", columns)]
+    assert len(set(said)) == len(said)
+    # Numbers that count rows, and hashes that tell them apart, say nothing.
+    assert set(said) == {
+        (each.name, column.name)
+        for each in METADATA.sorted_tables
+        for column in each.columns
+        if column.name not in ("id", "fingerprint")
+    }
 
 
 # -- what is said is so

@@ -53,8 +53,8 @@ FORMATS = (FOLDER.parents[1] / "docs" / "formats.md").read_text(encoding="utf-8"
 NAMES = {
     "record", "capture-request", "plugin-config", "trail", "trail-file", "rerun", "spool",
     "plugin-status", "layout", "log", "bundle", "compare", "data-files", "data-info", "data-ls",
-    "answer", "diff", "doctor", "files", "flush", "lineage", "replay-plan", "report", "site-log",
-    "verify",
+    "answer", "catalog-status", "diff", "doctor", "files", "flush", "index", "lineage",
+    "replay-plan", "report", "site-log", "verify",
 }  # fmt: skip
 
 

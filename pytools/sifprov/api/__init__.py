@@ -21,6 +21,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from sifprov.api.catalog import Catalog
 from sifprov.api.container import Container, FileInside
 from sifprov.api.replay import PlannedReplay
 from sifprov.api.trail import Trail
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from sifprov.layouts import Layout
 
 __all__ = [
-    "Container", "FileInside", "PlannedReplay", "Trail",
+    "Catalog", "Container", "FileInside", "PlannedReplay", "Trail",
     "doctor", "flush", "layouts", "make", "open", "run",
 ]  # fmt: skip
 

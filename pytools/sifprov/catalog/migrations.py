@@ -90,6 +90,17 @@ def _from_2(connection: Connection) -> None:
         _add_column(connection, "report", declared)
 
 
+def _from_3(connection: Connection) -> None:
+    """References are not looked up for each row any more: see tables.py."""
+    if connection.dialect.name != "postgresql":
+        return
+    found = inspect(connection)
+    for table in METADATA.tables:
+        for key in found.get_foreign_keys(table):
+            drop = f'ALTER TABLE {table} DROP CONSTRAINT "{key["name"]}"'
+            connection.execute(text(drop))
+
+
 def _big(connection: Connection) -> str:
     """How a column for 64 bits is declared."""
     return "BIGINT" if connection.dialect.name == "postgresql" else "INTEGER"
@@ -113,4 +124,8 @@ def _add_column(connection: Connection, table: str, declared: str) -> None:
     connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {declared}"))
 
 
-_STEPS: dict[int, Callable[[Connection], None]] = {1: _from_1, 2: _from_2}
+_STEPS: dict[int, Callable[[Connection], None]] = {
+    1: _from_1,
+    2: _from_2,
+    3: _from_3,
+}

@@ -53,7 +53,7 @@ class Walk:
         self.roots = [os.path.realpath(p) for p in dict.fromkeys(paths)]
         self.folders: dict[str, bool] = {}
         self.problems: list[tuple[str, str]] = []
-        self.missing: list[str] = []
+        self.missing: set[str] = set()
         self._backwards = backwards
         self._hosts: dict[int, str] = {}
         self._seen: set[tuple[int, int]] = set()
@@ -63,7 +63,7 @@ class Walk:
             try:
                 status = os.stat(root)
             except OSError as error:
-                self.missing.append(root)
+                self.missing.add(root)
                 self.problems.append((root, error.strerror or str(error)))
                 continue
             if stat.S_ISDIR(status.st_mode):

@@ -84,10 +84,8 @@ def show(
     else:
         click.echo(f"nothing found: {printable(answer.asked)}", err=True)
     if answer.more and not as_json:
-        click.echo(
-            f"sifprov: these are {len(answer.rows)}, and there are more: --limit N shows N",
-            err=True,
-        )
+        count = len(answer.rows)
+        click.echo(f"sifprov: these are {count}, and there are more: --limit N shows N", err=True)
     return Exit.OK
 
 

@@ -8,6 +8,7 @@ import click
 
 from sifprov.catalog.index import Summary, index
 from sifprov.catalog.store import open_catalog
+from sifprov.commands.answers import catalog_option
 from sifprov.commands.following import take_before
 from sifprov.commands.progress import steps
 from sifprov.errors import Exit
@@ -19,29 +20,26 @@ _COUNTS = (
     "new", "changed", "unchanged", "moved", "copied", "vanished", "forgotten", "unreadable",
     "foreign", "records",
 )  # fmt: skip
+JOBS = click.option(
+    "--jobs", type=click.IntRange(1, 64), metavar="N",
+    help="How many processes read [default: as many as there are processors, at most 8].",
+)  # fmt: skip
 
 
 @click.command("index")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
-@click.option(
-    "--catalog", "where", metavar="PLACE",
-    help="The catalog: a file, or postgresql://USER@HOST/DATABASE [default: $SIFPROV_CATALOG, the"
-    " setting, or ~/.local/share/sifprov/catalog.db].",
-)  # fmt: skip
-@click.option(
-    "--jobs", type=click.IntRange(1, 64), metavar="N",
-    help="How many processes read [default: as many as there are processors, at most 8].",
-)  # fmt: skip
+@JOBS
 @click.option("--prune", is_flag=True, help="Forget where the containers were that have vanished.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but what could not be read.")
+@catalog_option
 def command(
     paths: tuple[str, ...],
-    where: str | None,
     jobs: int | None,
     prune: bool,
     as_json: bool,
     quiet: bool,
+    catalog: str | None,
 ) -> int:
     """Read the records of all containers at and below each PATH into the catalog.
 
@@ -56,18 +54,19 @@ def command(
       sifprov index . --catalog postgresql://ada@db.site.org/sifprov
       sifprov index . --json | jq .new
     """
-    take_before(where)
-    with open_catalog(where, create=True) as catalog:
+    take_before(catalog)
+    with open_catalog(catalog, create=True) as opened:
         with steps() as step:
-            summary = index(catalog, paths, jobs=jobs, prune=prune, on_step=step)
+            summary = index(opened, paths, jobs=jobs, prune=prune, on_step=step)
         if as_json:
-            click.echo(json.dumps(_to_json(summary, catalog.name), indent=2, sort_keys=True))
+            click.echo(json.dumps(_to_json(summary, opened.name), indent=2, sort_keys=True))
         else:
-            _show(summary, catalog.name, quiet=quiet)
+            show_summary(summary, opened.name, quiet=quiet)
     return Exit.USAGE if summary.failed else Exit.OK
 
 
-def _show(summary: Summary, name: str, *, quiet: bool) -> None:
+def show_summary(summary: Summary, name: str, *, quiet: bool) -> None:
+    """Prints what an index found."""
     for path, reason in summary.reasons:
         click.echo(f"sifprov: not read: {printable(path)}: {printable(reason)}", err=True)
     if quiet:

@@ -8,6 +8,8 @@ from sifprov.commands.lazy import LazyGroup
 
 _VERBS = {
     "deliver": ("sifprov.commands.catalog.deliver", "Take in what runs have reported."),
+    "rebuild": ("sifprov.commands.catalog.rebuild", "Read all known containers again."),
+    "status": ("sifprov.commands.catalog.status", "Show where the catalog is and what it holds."),
 }
 
 
@@ -17,5 +19,6 @@ def command() -> None:
 
     \b
     Examples:
-      sifprov catalog deliver
+      sifprov catalog status
+      sifprov catalog rebuild
     """
