@@ -106,12 +106,11 @@ def _age(where: str, name: str) -> int:
         return 0
 
 
-def waiting(limit: int | None = None) -> Iterator[Waiting | FileError]:
-    """Yields what waits, starts before ends, the oldest first; at most `limit` of them.
+def waiting() -> Iterator[Waiting | FileError]:
+    """Yields what waits, starts before ends, the oldest first.
 
     A file that holds no report is put aside under another name, and comes as its error.
     """
-    left = limit
     for where in folders():
         try:
             check_own(where)
@@ -120,11 +119,8 @@ def waiting(limit: int | None = None) -> Iterator[Waiting | FileError]:
             continue  # under sudo it may be another user's
         _clean(where)
         for _, _, name in sorted((n.endswith(_ENDS[END]), _age(where, n), n) for n in names):
-            if left is not None and left <= 0:
-                return
             found = _read(os.path.join(where, name))
             if found is not None:
-                left = None if left is None else left - 1
                 yield found
 
 

@@ -1,4 +1,4 @@
-"""Targets that read JSON: canonical form, records, their picture, capture requests."""
+"""Targets that read JSON: canonical form, records, their picture, capture requests, reports."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sifprov.errors import RecordError
 from sifprov.identity import Identity
 from sifprov.model.canonical import dumps, loads, record_digest
 from sifprov.model.record import Record
+from sifprov.model.report import Report
 from sifprov.model.request import is_running, parse_end, parse_request
 from sifprov.model.timestamp import to_ns
 from sifprov.records import Stored
@@ -82,6 +83,22 @@ def request(data: bytes) -> None:
             assert str(error)
 
 
+def report(data: bytes) -> None:
+    """What a run reports comes back as it was written, and names its run."""
+    try:
+        found = Report.from_bytes(data)
+    except RecordError as error:
+        assert str(error)
+        return
+    try:
+        stored = found.to_bytes()
+    except ValueError:
+        return  # a name of the machine or a folder that is longer than a report may be
+    again = Report.from_bytes(stored)
+    assert again.to_bytes() == stored
+    assert (again.id, again.event) == (found.id, found.event)
+
+
 def mutate_json(data: bytes, most: int, dice: random.Random, basic: Basic) -> bytes:
     """Replaces, drops, adds or changes values of a document, mostly leaving it canonical."""
     try:
@@ -147,4 +164,5 @@ TARGETS = (
            words=("null", "true", "false", "NaN", "Infinity", "\\\\u", "\\\\ud83d", "1e9", "[[")),
     Target("record", record, 500_000, mutate_json, max_len=4096),
     Target("request", request, 500_000, mutate_json, max_len=4096),
+    Target("report", report, 300_000, mutate_json, max_len=4096),
 )  # fmt: skip

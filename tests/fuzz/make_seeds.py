@@ -27,12 +27,14 @@ from sifprov.model.canonical import dumps, record_digest
 from sifprov.model.files import store
 from sifprov.model.log import Collector
 from sifprov.model.manifest import Manifest
+from sifprov.model.report import Process, Where
 from sifprov.model.telemetry import Telemetry
 from sifprov.sif import DataType, FsType, PartType, pack_partition
 from sifprov.sif.format import DESCRIPTOR_SIZE, HEADER_SIZE, NAME_SIZE, Descriptor, new_header
 from tests.fuzz.files_targets import BASE
 from tests.fuzz.picture_targets import chunked
 from tests.fuzz.target import HERE, SEEDS
+from tests.unit import livequeue
 from tests.unit.sifs import NOW, OUT, descriptor, origin_record, run_record
 
 SLOTS = 4
@@ -146,6 +148,9 @@ def document_seeds() -> None:
            "exit_code": 0, "signal": None}  # fmt: skip
     put("request", start=json.dumps(start).encode(), end=json.dumps(end).encode(),
         running=b'{"event": "running"}\n')  # fmt: skip
+    somewhere = Where("node7", "0b70f7a9-fbdc-4f51-99a1-e540e02d468b", Process(411, 9), None)
+    for name, one in (("start", livequeue.start()), ("end", livequeue.end())):
+        put("report", **{name: replace(one, where=somewhere).to_bytes()})
 
 
 def stored_seeds() -> None:

@@ -97,4 +97,4 @@ def outcome_of(outcome: str | None, code: int | None, signal: int | None) -> str
 
 
 def _asked(*, failed: bool, user: str | None) -> str:
-    return f"runs that {'failed' if failed else 'have ended'}" + (f" of {user}" if user else "")
+    return f"runs{f' of {user}' if user else ''} that {'failed' if failed else 'have ended'}"

@@ -146,7 +146,7 @@ def running(
             command_of(of.command, of.argv), of.image, names_of(of.containers),
         ))  # fmt: skip
     whose = "" if user is None else f" of {user}"
-    return Answer(f"runs that go on{whose}", COLUMNS, tuple(found)).limited(limit)
+    return Answer(f"runs{whose} that go on", COLUMNS, tuple(found)).limited(limit)
 
 
 def me() -> str:
