@@ -34,8 +34,9 @@ def test_three_compositions_under_two_runtimes(
     assert not_printed(shown_by(SCENARIOS / "surrogate" / "README.md"), done.stdout) == []
 
     def ask(*words: str) -> list[dict[str, str]]:
-        catalog = ["--catalog", work / "catalog.db", "--csv"]
-        answer = run_as([sifprov, *words, *catalog], cwd=work, env=home).expect().stdout
+        catalog = str(work / "catalog.db")
+        argv = [sifprov, *words, "--csv", "--catalog", catalog]
+        answer = run_as(argv, cwd=work, env=home).expect().stdout
         return list(csv.DictReader(io.StringIO(answer)))
 
     _metrics_are_noted(ask)

@@ -13,7 +13,6 @@ from sifprov.model.log import Log
 from sifprov.placement import Place
 
 
-
 def store(place: Place, container: UUID, data: bytes) -> Fact:
     """Appends a log to the place of the records of `container`; returns the fact that names it, or
     says why there is none."""

@@ -48,9 +48,7 @@ def parse_metrics(data: bytes, where: str) -> Annotation:
     """Returns the metrics of such a file, each number as it is written there. Raises FileError,
     which begins with `where`."""
     try:
-        value = json.loads(
-            data, parse_float=_Number, parse_int=_Number, parse_constant=_refuse
-        )
+        value = json.loads(data, parse_float=_Number, parse_int=_Number, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise FileError(f"{where}: no JSON: {error}") from error
     if not isinstance(value, dict) or not 0 < len(value) <= MAX_ITEMS:
