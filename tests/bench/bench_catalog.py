@@ -172,6 +172,7 @@ def _ask(catalog: Catalog, pattern: list[Told], first: Told) -> None:
     job = next(
         t.execution[3] for t in copies(pattern, len(pattern)) if t.execution and t.execution[3]
     )
+    start = (first.made.content if first.made else None) or ""
     wanted: dict[str, tuple[Callable[[int], int], float]] = {
         "find digest=…": (
             lambda n: _rows(catalog, lambda c: find(
@@ -179,7 +180,7 @@ def _ask(catalog: Catalog, pattern: list[Told], first: Told) -> None:
         ),
         f"impact, {_FAN:,} descendants": (
             lambda n: _rows(catalog, lambda c: impact(
-                c, [first.made.content if first.made else ""]).rows), IMPACT,
+                c, [start]).rows), IMPACT,
         ),
     }  # fmt: skip
     questions = {

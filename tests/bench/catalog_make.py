@@ -19,7 +19,7 @@ from sifprov.embedded import SCHEMA as LINEAGE
 from sifprov.frozen import replace
 from sifprov.groups import LINEAGE_NAME, OBJECT_NAME
 from sifprov.model.annotation import Annotation
-from sifprov.model.canonical import record_digest
+from sifprov.model.canonical import Json, record_digest
 from sifprov.model.container import APPLICATION, INPUT, OUTPUT, Container
 from sifprov.model.fact import Fact
 from sifprov.model.record import CREATE, EXITED, PLUGIN, Origin, Record, Run
@@ -217,9 +217,9 @@ class Trails:
         record = self._record(
             made.uuid, PLUGIN, run=took, containers=(image, *read, written), annotation=words
         )
-        for each in inputs:
-            made.embedded.update(each.embedded)
-            made.embedded.update(each.records)
+        for before in inputs:
+            made.embedded.update(before.embedded)
+            made.embedded.update(before.records)
         self._add(made, record)
         return made
 
@@ -236,15 +236,17 @@ class Trails:
                  "cluster": "main", "partition": "short"}  # fmt: skip
         mounts = [("/home", "/home"), ("/tmp", "/tmp"), ("/scratch", "/scratch"),
                   ("/etc/localtime", "/etc/localtime"), ("/etc/hosts", "/etc/hosts")]  # fmt: skip
+        binds: list[Json] = [
+            {"destination": to, "read_only": False, "source": of, "type": "ext4"}
+            for of, to in mounts
+        ]
+        binds += [
+            {"destination": f"/proc/{n}", "read_only": True, "type": "proc"} for n in range(8)
+        ]
         facts = [
             Fact("application", self._application(image), "objects of the container"),
             Fact("batch", batch, "environment") if job else Fact("batch", None, reason="none"),
-            Fact("binds", [
-                {"destination": to, "read_only": False, "source": of, "type": "ext4"}
-                for of, to in mounts
-            ] + [
-                {"destination": f"/proc/{n}", "read_only": True, "type": "proc"} for n in range(8)
-            ], "mount table of the container's process"),
+            Fact("binds", binds, "mount table of the container's process"),
             Fact("isolation", {
                 "cleanenv": False, "contain": False, "environment": ["HOME", "LANG", "PATH"],
                 "fakeroot": False, "namespaces": ["mount"], "no_home": False, "not_mounted": [],

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import BinaryIO
 
 import pytest
 from click.testing import CliRunner, Result
@@ -26,11 +27,13 @@ from sifprov.catalog import read, readers
 from sifprov.catalog.index import Summary, index
 from sifprov.catalog.ingest import Ingest
 from sifprov.catalog.read import File, Reader, Seen
+from sifprov.catalog.told import of_bytes
 from sifprov.cli import main
 from sifprov.embedded import pack_lineage
 from sifprov.groups import LINEAGE_NAME
 from sifprov.model.record import Record
-from sifprov.sif import DataType
+from sifprov.sif import DataType, Image
+from sifprov.sif.image import load as load_image
 
 
 @pytest.fixture(autouse=True)
@@ -307,12 +310,12 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
     tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tree / "middle.sif"
-    real = read.load
+    real = load_image
     seen = []
 
-    def load(file: object) -> object:
+    def load(file: BinaryIO) -> Image:
         seen.append(path.stat().st_size)
-        image = real(file)  # type: ignore[arg-type]
+        image = real(file)
         if len(seen) == 1:
             chains.run(tree / "in.sif", to=path)
         return image
@@ -342,7 +345,7 @@ def test_what_is_read_from_files_is_what_the_records_tell(opened: Opened, tmp_pa
     with opened.catalog.reading() as connection:
         through = _of_catalog(connection)
     opened.clear()
-    told = [read.of_bytes(data) for m in made for _, data in m.records]
+    told = [of_bytes(data) for m in made for _, data in m.records]
     Ingest(opened.catalog).put(told, {t.digest for t in told})
     with opened.catalog.reading() as connection:
         assert _of_catalog(connection) == through
@@ -440,7 +443,7 @@ def test_histories_through_many_writers_at_once_are_the_same(opened: Opened) -> 
     )
     import pickle
 
-    told = [read.of_bytes(r.to_bytes()) for r in history.records.values()]
+    told = [of_bytes(r.to_bytes()) for r in history.records.values()]
     started = []
     for seed in range(3):
         # Every record is put in by two of the three.

@@ -18,6 +18,7 @@ from sifprov.catalog import read
 from sifprov.catalog.index import index
 from sifprov.catalog.ingest import Ingest, put_records
 from sifprov.catalog.rebuild import rebuild
+from sifprov.catalog.told import of_bytes
 from sifprov.cli import main
 from sifprov.errors import MissingError
 
@@ -87,7 +88,7 @@ def test_a_rebuilt_catalog_says_what_it_said(opened: Opened, tree: Path) -> None
 
 def test_who_has_it_open_does_not_build_on_what_is_gone(opened: Opened, tree: Path) -> None:
     ingest = Ingest(opened.catalog)
-    told = read.of_bytes(origin_record(IN).to_bytes())
+    told = of_bytes(origin_record(IN).to_bytes())
     ingest.put([told])
     rebuild(opened.catalog, jobs=1)
     assert opened.count("content") == 0

@@ -35,19 +35,18 @@ class Status:
 def status(catalog: Catalog) -> Status:
     """Returns how a catalog stands. Raises FileError."""
     with catalog.reading() as connection:
-        info = dict(connection.execute(select(catalog_info.c.name, catalog_info.c.value)).all())  # type: ignore[arg-type]
+        rows = connection.execute(select(catalog_info.c.name, catalog_info.c.value))
+        info: dict[str, str] = {name: value for name, value in rows}  # noqa: C416
         kinds = connection.execute(
             select(execution.c.kind, func.count()).group_by(execution.c.kind)
         )
         runs = {kind or "reported": count for kind, count in kinds}
         of_files = select(location.c.status, func.count()).group_by(location.c.status)
-        files = dict(connection.execute(of_files).all())  # type: ignore[arg-type]
+        files: dict[str, int] = {kind: n for kind, n in connection.execute(of_files)}  # noqa: C416
         newest = connection.scalar(select(func.max(record.c.recorded_us)))
         indexed = connection.scalar(select(func.max(location.c.seen_us)))
-        counts = [
-            connection.scalar(select(func.count()).select_from(table)) or 0
-            for table in (record, container_image)
-        ]
+        records = connection.scalar(select(func.count()).select_from(record)) or 0
+        images = connection.scalar(select(func.count()).select_from(container_image)) or 0
         size = _size(catalog, connection)
     return Status(
         catalog.name,
@@ -58,7 +57,8 @@ def status(catalog: Catalog) -> Status:
         size,
         files,
         runs,
-        *counts,
+        records,
+        images,
         newest,
         indexed,
     )
