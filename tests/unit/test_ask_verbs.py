@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import pty
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -169,11 +172,55 @@ def test_the_words_and_the_questions_are_listed(brain: Path) -> None:
     assert [line.split()[0] for line in listed] == [f"q{n}" for n in range(1, 9)]
 
 
+def test_impact_means_the_file_here_and_knows_it_after_a_move(
+    brain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(brain / "monday")
+    both = run("impact", "nowhere/../atlas.sif", "--no-copies", "-q").stdout.split()
+    assert len(run("impact", "atlas.sif", "-q").stdout.split()) == 6 == len(both)
+    monkeypatch.chdir(brain)
+    # Not here, so both of this name.
+    assert len(run("impact", "atlas.sif", "-q").stdout.split()) == 15
+    Path("monday/atlas.sif").rename("moved.sif")
+    try:
+        assert run("impact", "moved.sif", "-q").stdout.split() == both
+    finally:
+        Path("moved.sif").rename("monday/atlas.sif")
+    Path("no.sif").write_text("no SIF")
+    with pytest.raises(MissingError, match="nothing in the catalog"):
+        run("impact", "no.sif")
+    Path("no.sif").unlink()
+
+
 def test_sql_comes_from_standard_input_too(brain: Path) -> None:
     assert run("sql", input="SELECT count(*) AS n\nFROM person;").stdout == "n\n1\n"
     assert "CREATE TABLE execution" in run("sql", "--schema").stdout
     with pytest.raises(SifprovError, match="no SQL"):
         run("sql", input="")
+
+
+def test_on_a_terminal_statements_are_answered_one_after_the_other(brain: Path) -> None:
+    ours, its = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "sifprov", "sql"], stdin=its, stdout=its, stderr=its, cwd=brain,
+    ) as process:  # fmt: skip
+        os.close(its)
+        lines = [b"SELECT 40 + 2\n", b"  AS answer;\n", b"SELEC 1;\n", b"DELETE FROM note;\n",
+                 b"\x04"]  # fmt: skip
+        printed = b""
+        with suppress(OSError):  # the end of a terminal
+            while data := os.read(ours, 4096):
+                printed += data
+                # A line that comes before the prompt would be lost when that changes the terminal.
+                if lines and printed.endswith((b"sql> ", b"...> ")):
+                    os.write(ours, lines.pop(0))
+        assert process.wait(30) == 0
+    os.close(ours)
+    text = printed.decode().replace("\r", "")
+    assert "answer\n    42\n" in text
+    assert 'error: sql: near "SELEC"' in text
+    assert "error: sql: not authorized" in text
+    assert "Traceback" not in text
 
 
 def test_the_first_two_queries_of_the_challenge(brain: Path) -> None:

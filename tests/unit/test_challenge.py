@@ -63,6 +63,6 @@ def test_9_annotated_graphics_with_all_their_annotations(brain: Asking) -> None:
     assert {name for row in found for name in row["outputs"]} == {  # type: ignore[union-attr]
         "atlas-x.gif.sif", "atlas-y.gif.sif", "atlas-x.pnmtojpeg.sif", "atlas-y.pnmtojpeg.sif",
     }  # fmt: skip
-    assert {row["tags"] for row in found} == {  # type: ignore[misc]
+    assert {row["tags"] for row in found} == {
         ("quality=draft", "studyModality=speech"), ("quality=draft", "studyModality=visual"),
     }  # fmt: skip

@@ -5,11 +5,13 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 from tests.catalogs import Opened
 from tests.unit.asking import Asking, texts
 from tests.unit.brain import FIRST, SECOND, Brain, facts
 from tests.unit.graphmaker import Sample
 
+from sifprov.catalog.tables import container_image, execution
 from sifprov.errors import SifprovError
 from sifprov.model.annotation import Annotation
 from sifprov.model.fact import Fact
@@ -155,6 +157,26 @@ def test_a_run_that_was_ended_by_a_signal_did_not_exit_with_0(opened: Opened) ->
     assert asking.left("exit!=0") == ["bad.sif", "good.sif"]
     assert asking.left("exit=137") == ["good.sif"]
     assert asking.left("signal=9") == ["good.sif"]
+
+
+def test_a_run_that_goes_on_is_found_and_one_that_is_only_named_is_not(opened: Opened) -> None:
+    sample = Sample()
+    for name in ("on.sif", "named.sif", "done.sif"):
+        sample.run(sample.application(f"app-{name}"), (), name)
+    asking = Asking(opened, sample.store.values())
+    with opened.catalog.engine.connect() as connection, connection.begin():
+        for app, outcome in (("app-on.sif", "running"), ("app-named.sif", None)):
+            image = select(container_image.c.id).where(container_image.c.name == app)
+            change = execution.update().where(execution.c.container_image_id.in_(image))
+            connection.execute(change.values(kind=None, exit_code=None, outcome=outcome))
+    assert asking.left("outcome=running") == ["on.sif"]
+    assert asking.left() == ["done.sif", "on.sif"]
+    assert asking.left("exit!=0") == []
+    assert asking.query("q1").column("image") == ["app-done.sif"]
+    assert len(asking.query("q3", image="app-on.sif").rows) == 0
+    with opened.catalog.engine.connect() as connection, connection.begin():
+        connection.exec_driver_sql("UPDATE execution SET job_id = '5'")
+    assert sorted(asking.query("q1", job="5").column("image")) == ["app-done.sif", "app-on.sif"]  # type: ignore[type-var]
 
 
 def test_a_task_of_an_array_is_found_as_slurm_writes_it(opened: Opened) -> None:

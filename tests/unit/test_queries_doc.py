@@ -80,7 +80,7 @@ def test_the_table_has_every_question_with_every_option() -> None:
         said = set(re.findall(r"`(--[\w-]+)`", row))
         if "those of q1" in row or row == "the same":
             said |= every
-        options = {o for p in query.commands[name].params for o in p.opts if o.startswith("--")}  # type: ignore[attr-defined]
+        options = {o for p in query.commands[name].params for o in p.opts if o.startswith("--")}
         own = options - {"--json", "--csv", "--limit", "--catalog"}
         assert said == (own - {"--since", "--until"} if name in ("q3", "q4") else own), name
 

@@ -112,15 +112,18 @@ def _begin(connection: Connection, text: str, copies: bool) -> tuple[set[int], s
     dialect = connection.dialect
     states = set(connection.scalars(things.states(dialect, "=", text)))
     images = set(connection.scalars(things.images(dialect, "=", text)))
+    if not states and not images and (uuid := uuid_of(text)):
+        left = select(state.c.id).join(execution, state.c.generated_by == execution.c.id)
+        states = set(connection.scalars(left.where(execution.c.uuid == uuid)))
+    if not states and not images and (uuid := things.uuid_in(text)):
+        # A file that the catalog has not seen here, such as one that was moved.
+        states = set(connection.scalars(things.states(dialect, "=", uuid)))
+        images = set(connection.scalars(things.images(dialect, "=", uuid)))
     if not states and not images:
-        if uuid := uuid_of(text):
-            left = select(state.c.id).join(execution, state.c.generated_by == execution.c.id)
-            states = set(connection.scalars(left.where(execution.c.uuid == uuid)))
-        if not states:
-            raise MissingError(
-                f"{text}: nothing in the catalog is called so",
-                hint="'sifprov index FOLDER' reads the containers of a folder into it",
-            )
+        raise MissingError(
+            f"{text}: nothing in the catalog is called so",
+            hint="'sifprov index FOLDER' reads the containers of a folder into it",
+        )
     if copies:
         states |= set(connection.scalars(_alike(dialect, states)))
         images |= set(connection.scalars(_alike_images(dialect, images)))
@@ -155,9 +158,7 @@ def _first(connection: Connection, start: set[int], images: set[int]) -> Iterato
 def _walk(connection: Connection, start: set[int]) -> Iterator[_Edge]:
     """Yields all ways from one state to another below `start`."""
     reached = _below(connection.dialect, start)
-    query = select(state.c.id, state.c.generated_by, state.c.revision_of).join(
-        reached, reached.c.id == state.c.id
-    )
+    query = select(reached.c.id, reached.c.generated_by, reached.c.revision_of)
     made: dict[int, list[int]] = defaultdict(list)
     seen = set()
     for key, run, before in connection.execute(query):
@@ -176,29 +177,29 @@ def _walk(connection: Connection, start: set[int]) -> Iterator[_Edge]:
 
 
 def _below(dialect: Dialect, start: set[int]) -> CTE:
-    """The states that can be reached from `start`, each once, as `id`."""
-    reached = (
-        select(state.c.id).where(among(dialect, state.c.id, start)).cte("reached", recursive=True)
-    )
+    """The states that can be reached from `start`, each once, with what they came from."""
+    columns = (state.c.id, state.c.generated_by, state.c.revision_of)
+    begin = select(*columns).where(among(dialect, state.c.id, start))
+    reached = begin.cte("reached", recursive=True)
     if dialect.name == "sqlite":
         ran = (
-            select(state.c.id)
+            select(*columns)
             .select_from(reached)
             .join(used, used.c.state_id == reached.c.id)
             .join(state, state.c.generated_by == used.c.execution_id)
         )
-        revised = select(state.c.id).join(reached, state.c.revision_of == reached.c.id)
+        revised = select(*columns).join(reached, state.c.revision_of == reached.c.id)
         return reached.union(ran, revised)
     # PostgreSQL wants one recursive part alone.
     ran = (
-        select(state.c.id.label("id"))
+        select(*columns)
         .join(used, state.c.generated_by == used.c.execution_id)
         .where(used.c.state_id == reached.c.id)
         .correlate(reached)
     )
-    revised = select(state.c.id).where(state.c.revision_of == reached.c.id).correlate(reached)
+    revised = select(*columns).where(state.c.revision_of == reached.c.id).correlate(reached)
     both = lateral(union_all(ran, revised), "next")
-    return reached.union(select(both.c.id).select_from(reached.join(both, true())))
+    return reached.union(select(*both.c).select_from(reached.join(both, true())))
 
 
 def _depths(

@@ -11,8 +11,9 @@ from sifprov.errors import MissingError, SifprovError
 # The advisory lock of a catalog's writers ("sifprov" in hexadecimal): one for each database.
 LOCK = 0x73696670726F76
 # What is asked for stands together in few pages, mostly in memory: an index is worth it sooner than
-# the server's defaults, which are for disks that turn, have it. Other processes cost their start.
-_PLANS = "-c random_page_cost=1.1 -c max_parallel_workers_per_gather=0"
+# the server's defaults have it, which are for disks that turn. Other processes, and code made for
+# one statement, cost more than they bring.
+_PLANS = "-c random_page_cost=1.1 -c max_parallel_workers_per_gather=0 -c jit=off"
 
 
 def make_engine(place: Place, patience: float, *, read_only: bool = False) -> Engine:

@@ -67,9 +67,10 @@ exit_number = func.coalesce(
 
 def fulfilling(connection: Connection, conditions: Iterable[Condition]) -> _Where:
     """Returns the WHERE of a SELECT from `execution`: all conditions are fulfilled. Runs and
-    makings that only others name so far fulfil none."""
-    parts = [execution.c.kind.is_not(None)]
-    return and_(*parts, *(one(connection, condition) for condition in conditions))
+    makings that only others name so far fulfil none; runs that go on have an outcome, and no
+    kind."""
+    is_told = or_(execution.c.kind.is_not(None), execution.c.outcome.is_not(None))
+    return and_(is_told, *(one(connection, condition) for condition in conditions))
 
 
 def one(connection: Connection, condition: Condition) -> _Where:

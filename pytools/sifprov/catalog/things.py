@@ -15,6 +15,8 @@ from sifprov.catalog.matching import begins, text_is
 from sifprov.catalog.tables import container_image, content, data_container, location, state
 from sifprov.catalog.texts import long, short
 from sifprov.catalog.texts import path as as_folder
+from sifprov.errors import SifprovError
+from sifprov.sif import open_image
 
 Found: TypeAlias = "Select[Any] | CompoundSelect[Any]"
 # Hex digits of SHA-256.
@@ -24,6 +26,17 @@ _WHOLE = 64
 def is_path(text: str) -> bool:
     """True for what can only be the path of a file."""
     return "/" in text
+
+
+def uuid_in(path: str) -> str | None:
+    """Returns the UUID of the SIF at a path; None where there is none."""
+    if not os.path.isfile(path):
+        return None
+    try:
+        with open_image(path) as (_, image):
+            return str(image.header.uuid)
+    except SifprovError:
+        return None
 
 
 def contents(dialect: Dialect, text: str) -> Select[Any]:

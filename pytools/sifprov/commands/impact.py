@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from sifprov.catalog.conditions import parse_all
@@ -60,6 +62,8 @@ def command(
     """
     only_one(ids=ids, files=files, json=as_json, csv=as_csv)
     is_table = not (as_json or as_csv or ids or files)
+    # A file here is meant before others of its name.
+    things = tuple(os.path.abspath(t) if os.path.lexists(t) else t for t in things)
     with asking(catalog) as opened, opened.reading() as connection:
         from sifprov.catalog.impact import SHOWN, impact
 

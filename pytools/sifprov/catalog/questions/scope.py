@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Dialect, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Dialect, and_, case, func, or_, select
 
 from sifprov.catalog import things
 from sifprov.catalog.conditions import parse
@@ -21,9 +21,13 @@ group_job = case((e.workflow_execution_id.is_(None), job))
 group_alone = case((e.workflow_execution_id.is_(None) & job.is_(None), e.id))
 
 
-def scope(connection: Connection, asked: Asked) -> ColumnElement[bool]:
-    """Returns the WHERE of a SELECT from `execution`: the runs that `asked` is about."""
-    parts: list[ColumnElement[bool]] = [e.kind == "run"]
+def scope(
+    connection: Connection, asked: Asked, *, with_running: bool = False
+) -> ColumnElement[bool]:
+    """Returns the WHERE of a SELECT from `execution`: the runs that `asked` is about, with those
+    that go on or without."""
+    is_run = or_(e.kind == "run", e.outcome == "running") if with_running else e.kind == "run"
+    parts: list[ColumnElement[bool]] = [is_run]
     dialect = connection.dialect
     for word in ("workflow", "execution", "job", "since", "until"):
         value = getattr(asked, word)
@@ -55,7 +59,7 @@ def is_narrow(asked: Asked) -> bool:
 def newest(connection: Connection, asked: Asked) -> ColumnElement[bool]:
     """As `scope`; where nothing is named, the newest execution of a workflow, else the newest batch
     job, else the newest run."""
-    where = scope(connection, asked)
+    where = scope(connection, asked, with_running=True)
     if is_narrow(asked):
         return where
     last = e.started_us.desc()
