@@ -60,31 +60,32 @@ def wait_for(job: Job, *verb: str, state: str = "running") -> dict[str, Any]:
 def going_on(
     job: WrapJob, script: str, env: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A run that goes on meanwhile."""
+    """A run that goes on meanwhile; `communicate` ends its standard input."""
     binds = [word for bind in BINDS for word in ("-B", bind)]
     user = [] if job.run.is_root else ["setpriv", "--reuid", job.run.user, "--clear-groups"]
     argv = job.wrapped("exec", *binds, job.app, "sh", "-c", script)
     environment = [f"{name}={value}" for name, value in job.env({**LIVE, **env}).items()]
     process = subprocess.Popen(
         [*user, "env", *environment, *argv], cwd=job.path("."), start_new_session=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         yield process
     finally:
         kill_tree(process.pid)
-        process.wait()
+        process.communicate()
 
 
 def test_a_run_is_seen_while_it_goes_on_and_when_it_has_failed(wrap_job: WrapJob) -> None:
     job = wrap_job
-    with going_on(job, f"{COPY}; sleep 3; exit 7") as process:
+    with going_on(job, f"{COPY}; read word; exit 7") as process:
         row = wait_for(job, "ps")
         assert row["user"] == job.run.user and row["containers"] == ["input.sif", "output.sif"]
         assert row["command"].endswith("exit 7'")
         assert listed(job, "log") == []
         assert job.cli("ps", home=job.path(".")).expect().stdout.count("running") == 1
-        assert process.wait(timeout=60) == 7
+        process.communicate(timeout=60)
+        assert process.returncode == 7
     assert listed(job, "ps") == []
     (ended,) = listed(job, "log", "--failed")
     assert (ended["id"], ended["outcome"], ended["exit"]) == (row["id"], "exit code 7", 7)

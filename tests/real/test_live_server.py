@@ -106,10 +106,11 @@ def timed(job: WrapJob, env: dict[str, str]) -> float:
 
 def test_others_see_a_run_at_once_and_its_end(wrap_job: WrapJob, place: str) -> None:
     job = wrap_job
-    with going_on(job, f"{COPY}; sleep 5; exit 7", {"SIFPROV_CATALOG": place}) as process:
+    with going_on(job, f"{COPY}; read word; exit 7", {"SIFPROV_CATALOG": place}) as process:
         wait_until(lambda: outcomes(place) == ["running"])
         assert process.poll() is None
-        assert process.wait(timeout=60) == 7
+        process.communicate(timeout=60)
+        assert process.returncode == 7
     wait_until(lambda: outcomes(place) == ["exited"])
     wait_until(lambda: reports(job) == [])
 
