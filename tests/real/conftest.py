@@ -225,6 +225,14 @@ def copy_program(folder: Path) -> None:
     launcher.chmod(0o755)
 
 
+@pytest.fixture
+def nothing_reported(run_as: Runner, sifprov: str) -> None:
+    """Takes away what earlier runs have reported in the home that the password database names, by
+    which the plugin's helper goes."""
+    env = {"HOME": str(run_as.folder), "SIFPROV_CATALOG": str(run_as.folder / "earlier.db")}
+    run_as([sifprov, "catalog", "deliver", "-q"], env=env).expect()
+
+
 @pytest.fixture(scope="session")
 def plugin(singularity: str) -> Iterator[str]:
     """SingularityCE with the plugin."""

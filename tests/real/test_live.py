@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import pwd
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import pytest
 
 from tests.real.harness import descendants, kill_all, kill_tree
 from tests.real.job import BINDS, COPY, Job
 from tests.real.wrapjob import WrapJob
 from tests.unit.schemas import problems
+
+pytestmark = pytest.mark.usefixtures("nothing_reported")
 
 LIVE = {"SIFPROV_LIVE": "1"}
 # A run that has not started, or not ended, after so long will not, seconds.
@@ -93,7 +99,12 @@ def test_a_run_that_is_killed_with_all_who_know_of_it_is_lost(wrap_job: WrapJob)
         row = wait_for(job, "ps")
         # Until its request waits in the spool, too.
         time.sleep(1.5)
-        kill_all([process.pid, *descendants(process.pid)])
+        # Stopped before, so that none sees the end of another.
+        doomed = [process.pid, *descendants(process.pid)]
+        for pid in doomed:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        kill_all(doomed)
         done = job.cli("log", "--json", home=job.path("."))
         end = time.monotonic() + PATIENCE
         while json.loads(done.expect().stdout)["rows"] == [] and time.monotonic() < end:
@@ -126,7 +137,6 @@ def test_what_the_wrapper_reports(wrap_job: WrapJob) -> None:
 
 def test_what_the_plugin_reports(job: Job) -> None:
     """As the wrapper does; and where that records a run, the plugin says nothing of it."""
-    listed(job, "log")  # takes in what others left in the user's home
     job.exec("sh", "-c", f"{COPY}; exit 7").expect(7)
     assert reports(job) == []
     job.exec("sh", "-c", f"{COPY}; exit 7", env=LIVE).expect(7)

@@ -26,7 +26,11 @@ from tests.real.test_live import LIVE, going_on, reports
 from tests.real.wrapjob import WrapJob
 
 # One runtime is enough for what is about a server.
-pytestmark = [pytest.mark.program, pytest.mark.not_for(wrap_job="apptainer")]
+pytestmark = [
+    pytest.mark.usefixtures("nothing_reported"),
+    pytest.mark.program,
+    pytest.mark.not_for(wrap_job="apptainer"),
+]
 # The program, its catalog and the network take so long at most, seconds.
 PATIENCE = 30.0
 

@@ -469,6 +469,22 @@ def test_histories_through_many_writers_at_once_are_the_same(opened: Opened) -> 
         assert _of_catalog(connection) == together
 
 
+def test_what_is_told_later_of_an_image_is_filled_in(opened: Opened) -> None:
+    from sifprov.frozen import replace
+    from sifprov.model.fact import Fact
+
+    bare = run_record()
+    assert bare.run
+    ingest = Ingest(opened.catalog)
+    ingest.put([of_bytes(bare.to_bytes())])
+    labels = {"org.opencontainers.image.authors": "ada"}
+    fact = Fact("application", {"labels": labels, "bases": [{"from": "debian:12"}]}, "x")
+    run = replace(bare.run, facts=(fact,), cwd="/other")
+    ingest.put([of_bytes(replace(bare, id=bare.container, run=run).to_bytes())])
+    told = "SELECT creator, base_image, uuid IS NOT NULL FROM container_image"
+    assert [(a, b, bool(c)) for a, b, c in rows(opened, told)] == [("ada", "debian:12", True)]
+
+
 class TestVerb:
     """The command line."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 from sifprov.catalog.conditions import Condition
 from sifprov.catalog.matching import contains, fragment
 from sifprov.catalog.tables import start_command
+from sifprov.catalog.texts import escaped
 
 
 def settings(command: list[str], name: str) -> Iterator[str]:
@@ -25,8 +26,9 @@ def settings(command: list[str], name: str) -> Iterator[str]:
 
 
 def setting_is(given: str, operator: str, wanted: str) -> bool:
-    """True for a value that fulfils a condition: numbers are compared as numbers, all else as
-    text, and by order only with a number."""
+    """True for a value that fulfils a condition: numbers are compared as numbers, all else as text
+    (`given` as the catalog holds it), and by order only with a number."""
+    wanted = escaped(wanted)
     if operator == "~":
         pattern = translate(wanted.replace("[", "[[]"))
         return fullmatch(pattern, given) is not None
@@ -61,7 +63,7 @@ def values(connection: Connection, condition: Condition) -> Iterator[tuple[int, 
         contains(connection.dialect, start_command.c.command, part)
     )
     for key, command in connection.execute(rows):
-        for given in settings(words(command), condition.name):
+        for given in settings(words(command), escaped(condition.name)):
             if setting_is(given, condition.operator, str(condition.value)):
                 yield key, given
                 break

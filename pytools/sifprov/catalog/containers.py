@@ -51,6 +51,11 @@ class Containers(Interned):
         super().begin()
         self._now.clear()
 
+    def forget(self) -> None:
+        """As of `Interned`."""
+        super().forget()
+        self._described.clear()
+
     def commit(self) -> None:
         """As of `Interned`."""
         super().commit()

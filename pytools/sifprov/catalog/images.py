@@ -15,6 +15,7 @@ _NOT_TOLD: Row = (None,) * len(IMAGE_COLUMNS)
 _COLUMNS = (
     "content_id", "uuid", "name", "path", "created_us", *IMAGE_COLUMNS, "configuration_id",
 )  # fmt: skip
+_TOLD = slice(len(_COLUMNS) - len(IMAGE_COLUMNS) - 1, None)
 _READ = "id, fingerprint, " + ", ".join(_COLUMNS)
 
 
@@ -58,4 +59,7 @@ class Images:
             if filled:
                 updates.append((number, *filled))
         bulk.update(container_image, "id", _COLUMNS, updates)
-        return self._rows.ids(bulk, rows)
+        found = self._rows.ids(bulk, rows)
+        # Another run may tell more of them.
+        self._rows.drop([key for key, row in rows.items() if not any(row[_TOLD])])
+        return found

@@ -47,6 +47,12 @@ class Interned:
         """As `ids`, of whole rows; None stands for none."""
         return self.ids(bulk, {row[0]: row[1:] for row in rows if row is not None})
 
+    def drop(self, keys: Iterable[str]) -> None:
+        """Forgets some rows, so that they are looked at again."""
+        for key in keys:
+            self._known.pop(key, None)
+            self._fresh.pop(key, None)
+
     def begin(self) -> None:
         """Forgets what a transaction made that was not committed."""
         self._fresh.clear()

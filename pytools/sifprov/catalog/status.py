@@ -46,7 +46,9 @@ def status(catalog: Catalog) -> Status:
         newest = connection.scalar(select(func.max(record.c.recorded_us)))
         indexed = connection.scalar(select(func.max(location.c.seen_us)))
         records = connection.scalar(select(func.count()).select_from(record)) or 0
-        images = connection.scalar(select(func.count()).select_from(container_image)) or 0
+        # A file that was found and not read is known by its UUID, beside its content.
+        which = func.coalesce(container_image.c.uuid, container_image.c.fingerprint)
+        images = connection.scalar(select(func.count(which.distinct()))) or 0
         size = _size(catalog, connection)
     return Status(
         catalog.name,
