@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -16,10 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.livequeue import RUN, end, own_home, start
 from tests.unit.schemas import problems
+from tests.unit.sifs import run_record
 from tests.unit.test_facts import request
 
 from sifprov import helper, livereports
 from sifprov.capture import live
+from sifprov.capture.deliver import Written
 from sifprov.capture.session import Finished
 from sifprov.errors import FileError, RecordError
 from sifprov.frozen import replace
@@ -28,6 +31,7 @@ from sifprov.model.record import EXITED, NOT_STARTED
 from sifprov.model.report import MAX_REPORT, REFUSED, UNCHANGED, Report
 from sifprov.model.request import CaptureEnd, CaptureRequest, dump_request, parse_request
 from sifprov.settings import Settings
+from sifprov.wrapper.atomic import Late, names
 
 ENDED = CaptureEnd("2026-11-21T14:00:02Z", EXITED, 7, None)
 
@@ -203,6 +207,15 @@ def test_a_run_that_the_runtime_gave_up_has_not_started() -> None:
     reporter.ended(None, None, None)
     (report,) = good()
     assert (report.became, report.run.outcome) == (REFUSED, NOT_STARTED)
+
+
+def test_a_result_that_is_about_to_get_its_name_is_told_by_it() -> None:
+    late = Late("out.sif", "/x/.out.sif.part", "/x/out.sif", "/x/out.failed.sif")
+    how = request(id=RUN, live=True, names=partial(names, [late]))
+    written = Written(late.part, run_record(), "sha256:" + "1" * 64, None)
+    live.Reporter(how, Settings(), None).ended(ENDED, Finished((written,), ()), None)
+    (report,) = good()
+    assert [kept.place for kept in report.records] == [late.failed]
 
 
 def test_whatever_fails_no_word_is_said(

@@ -125,7 +125,12 @@ class _Telling:
     ) -> Report:
         """Returns the report that it has ended."""
         written = finished.written if finished else ()
-        records = [Kept(w.record.container, w.path, w.digest, w.kept, w.spooled) for w in written]
+        # A result that gets its name only now is where it will be.
+        names = self._request.names(end) if self._request.names else {}
+        records = [
+            Kept(w.record.container, names.get(w.path, w.path), w.digest, w.kept, w.spooled)
+            for w in written
+        ]
         run, containers = None, first.containers
         if written:
             run, containers = written[0].record.run, written[0].record.containers
