@@ -100,7 +100,7 @@ def command(
         _show_measured(container, record_meant(record), place, as_json=as_json, as_csv=as_csv)
         return Exit.OK
     if as_json or as_csv:
-        raise click.UsageError("--json and --csv of a container want --telemetry")
+        raise click.UsageError("--json and --csv of a container go with --telemetry")
     _, log = read_log(container, record_meant(record), place)
     _show(log.head, stream)
     if log.cut:

@@ -18,7 +18,7 @@ MAX_NAME = 128
 MAX_TEXT = 16 * 1024
 # A number as JSON writes it: kept as text, for canonical JSON here knows no fractions.
 _NUMBER = r"(?a)-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?"
-_MAX_NUMBER = 64
+MAX_NUMBER = 64
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _is_name(name: str) -> bool:
 
 def _is_number(text: str) -> bool:
     return (
-        len(text) <= _MAX_NUMBER
+        len(text) <= MAX_NUMBER
         and re.fullmatch(_NUMBER, text) is not None
         and math.isfinite(float(text))
     )

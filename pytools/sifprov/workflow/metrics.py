@@ -15,7 +15,7 @@ from sifprov.annotate import annotate
 from sifprov.carrier import read_carrier
 from sifprov.errors import FileError, RecordError, SifprovError
 from sifprov.filesystem.opening import open_container
-from sifprov.model.annotation import MAX_ITEMS, Annotation, make
+from sifprov.model.annotation import MAX_ITEMS, MAX_NAME, MAX_NUMBER, Annotation, make
 from sifprov.workflow.document import Step
 from sifprov.workflow.plan import Plan, Target
 from sifprov.workflow.uptodate import made
@@ -53,8 +53,11 @@ def parse_metrics(data: bytes, where: str) -> Annotation:
         raise FileError(f"{where}: no JSON: {error}") from error
     if not isinstance(value, dict) or not 0 < len(value) <= MAX_ITEMS:
         raise FileError(f"{where}: not an object of 1 to {MAX_ITEMS} numbers")
-    if wrong := next((name for name in value if not isinstance(value[name], _Number)), None):
-        raise FileError(f"{where}: {wrong!r} is no number")
+    for name, number in value.items():
+        if not 0 < len(name) <= MAX_NAME:
+            raise FileError(f"{where}: a name is not of 1 to {MAX_NAME} characters")
+        if not isinstance(number, _Number) or len(number) > MAX_NUMBER:
+            raise FileError(f"{where}: {name!r} is no number of at most {MAX_NUMBER} characters")
     try:
         return make(metrics=[f"{name}={number}" for name, number in value.items()])
     except SifprovError as error:
