@@ -84,7 +84,7 @@ OPTIONAL = {
 WRITTEN = {
     "sifprov.workflow/1": {
         "action", "command", "composition", "cpus", "environment", "file", "free", "inputs",
-        "layout", "memory", "minutes", "mount", "options", "output", "path", "tags",
+        "layout", "memory", "metrics", "minutes", "mount", "options", "output", "path", "tags",
     },
 }  # fmt: skip
 
