@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -67,11 +68,9 @@ def test_a_step_without_metrics_looks_at_nothing() -> None:
 
 @pytest.mark.parametrize("path", ["metrics.json", "/Network/", "", "/a\0b"])
 def test_a_workflow_names_it_as_the_application_sees_it(path: str) -> None:
-    value = Workflow("w", (STEP,)).to_json()
-    steps = value["steps"]
-    assert isinstance(steps, list)
-    assert isinstance(steps[0], dict)
+    value: Any = Workflow("w", (STEP,)).to_json()
+    step = value["steps"][0]
     with pytest.raises(RecordError, match=r"steps\[0\]\.metrics"):
-        from_json({**value, "steps": [{**steps[0], "metrics": path}]})
-    good = {**value, "steps": [{**steps[0], "metrics": "/Network/metrics.json"}]}
+        from_json({**value, "steps": [{**step, "metrics": path}]})
+    good = {**value, "steps": [{**step, "metrics": "/Network/metrics.json"}]}
     assert from_json(good).to_json() == good

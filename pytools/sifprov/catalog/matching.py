@@ -47,7 +47,9 @@ def among(dialect: Dialect, value: ColumnElement[Any], ids: Iterable[int]) -> Co
     if dialect.name == "sqlite":
         each = func.json_each(bindparam(None, json.dumps(numbers))).table_valued("value")
         return value.in_(select(each.c.value))
-    return value == func.any(bindparam(None, numbers, type_=ARRAY(BigInteger)))
+    # An operator of its own: SQLAlchemy 2.0 makes `!= ANY` of what is negated, another thing.
+    is_any = value.op("=", is_comparison=True)
+    return is_any(func.any(bindparam(None, numbers, type_=ARRAY(BigInteger))))
 
 
 def text_is(
