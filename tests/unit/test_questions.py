@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+from sqlalchemy import Connection, insert
 from tests.catalogs import Opened
 from tests.unit.asking import Asking
 from tests.unit.brain import FIRST, SECOND, Brain, facts
@@ -12,6 +13,7 @@ from tests.unit.graphmaker import Sample
 
 from sifprov.catalog.questions import QUESTIONS
 from sifprov.catalog.questions.places import composed
+from sifprov.catalog.tables import container_image, location
 from sifprov.errors import SifprovError
 from sifprov.model.annotation import Annotation
 from sifprov.model.fact import Fact
@@ -115,6 +117,24 @@ def test_q3_and_q4_workflows_and_activities_of_an_image(brain: Asking, image: st
         ("convert", 3, 3), ("pgmtoppm", 3, 3), ("pnmtojpeg", 3, 3),
     }  # fmt: skip
     assert brain.query("q3", image="none.sif").rows == ()
+
+
+def test_an_image_is_known_by_each_name_that_a_file_of_it_has(brain: Asking) -> None:
+    """An index has not read the content of a file: its row has the UUID alone."""
+
+    def found(connection: Connection) -> None:
+        row = {"fingerprint": f"uuid:{BRAIN.magick.uuid}", "uuid": str(BRAIN.magick.uuid)}
+        connection.execute(insert(container_image).values(id=1_000_000, name="first.sif", **row))
+        for number, name in enumerate(("first.sif", "copy.sif"), 1_000_000):
+            place = {"host": "", "folder": "/images", "name": name, "status": "foreign"}
+            there = insert(location).values(id=number, container_image_id=1_000_000, **place)
+            connection.execute(there)
+
+    brain.catalog.write(found)
+    for name in ("magick.sif", "first.sif", "copy.sif"):
+        assert brain.query("q3", image=name).dicts()[0]["runs"] == 9, name
+    assert len(brain.find("app=copy.sif").rows) == 9
+    assert brain.query("q3", image="other.sif").rows == ()
 
 
 @pytest.mark.parametrize("user", ["Ada <ada@lab>", "Ada", "A?a*"])

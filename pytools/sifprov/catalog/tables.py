@@ -42,7 +42,7 @@ from sqlalchemy import (
 )
 
 # Version of the schema; migrations.py has a step from each to the next.
-VERSION = 4
+VERSION = 5
 
 METADATA = MetaData(
     naming_convention={
@@ -292,6 +292,7 @@ location = Table(
     UniqueConstraint("host", "folder", "name"),
     # A path is asked for whatever the machine.
     Index("ix_location_folder_name", "folder", "name"),
+    Index("ix_location_name", "name"),
 )
 
 record = Table(

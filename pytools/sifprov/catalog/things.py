@@ -113,4 +113,14 @@ def images(dialect: Dialect, operator: str, text: str) -> Found:
                 select(c.id).where(c.id.in_(there)),
                 select(c.id).where(_recorded(container_image, text)),
             )
-    return select(c.id).where(text_is(dialect, c.name, operator, text))
+    # A file that was found is known by its UUID alone, beside the content that runs tell; it may be
+    # called otherwise than where it ran first.
+    named = select(c.uuid).where(text_is(dialect, c.name, operator, text))
+    there = select(location.c.container_image_id).where(
+        text_is(dialect, location.c.name, operator, text)
+    )
+    found = select(c.uuid).where(c.id.in_(there))
+    return union(
+        select(c.id).where(text_is(dialect, c.name, operator, text)),
+        select(c.id).where(c.uuid.in_(union(named, found))),
+    )
