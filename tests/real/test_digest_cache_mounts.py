@@ -30,9 +30,9 @@ large = f"{point}/Outputs/large"
 opened = []
 read = content._read_file
 
-def noting(name, folder):
+def noting(name, folder, *rest):
     opened.append(name)
-    return read(name, folder)
+    return read(name, folder, *rest)
 
 content._read_file = noting
 

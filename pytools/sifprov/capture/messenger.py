@@ -1,7 +1,7 @@
 """Starts what takes reports to a catalog on a server, so that others see a run at once.
 
 A file needs none: who reads it takes the reports in first. What is started is a process in a
-session of its own, with lowest priority, no descriptor of ours and a time limit; nobody waits for
+session of its own, with a low priority, no descriptor of ours and a time limit; nobody waits for
 it. At most one is at work for a user and a machine. What it cannot deliver the next one does, or a
 flush, or whoever reads the catalog.
 """

@@ -21,7 +21,7 @@ LIMIT = 60
 @click.option("-q", "--quiet", is_flag=True, help="Print only what went wrong.")
 @click.option(
     "--background", is_flag=True,
-    help=f"With the lowest priority, and for {LIMIT} s at most; what is not delivered waits on.",
+    help=f"With a low priority, and for {LIMIT} s at most; what is not delivered waits on.",
 )  # fmt: skip
 @catalog_option
 def command(quiet: bool, background: bool, catalog: str | None) -> int:
@@ -38,7 +38,8 @@ def command(quiet: bool, background: bool, catalog: str | None) -> int:
     """
     if background:
         os.chdir("/")  # hold no folder busy
-        os.nice(19)
+        # Not the lowest: beside an application that takes every processor it would never be done.
+        os.nice(10)
         # By the signal's own effect: a server that does not answer holds every call.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(LIMIT)
