@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -49,11 +50,12 @@ def outcomes(place: str) -> list[str]:
         return [str(outcome) for (outcome,) in found]
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
+def becomes(read: Callable[[], Any], wanted: Any) -> None:
+    """Waits until what is read is what is wanted."""
     end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end
+    while (found := read()) != wanted and time.monotonic() < end:
         time.sleep(0.1)
+    assert found == wanted
 
 
 def postmaster(server: Server) -> int:
@@ -77,7 +79,7 @@ def stop(server: Server) -> list[str]:
     words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
     os.kill(pid, signal.SIGINT)
     # Who started it reaps it at the very end.
-    wait_until(lambda: livereports.process(pid) is None)
+    becomes(lambda: livereports.process(pid), None)
     return [os.fsdecode(word) for word in words]
 
 
@@ -108,12 +110,12 @@ def timed(job: WrapJob, env: dict[str, str]) -> float:
 def test_others_see_a_run_at_once_and_its_end(wrap_job: WrapJob, place: str) -> None:
     job = wrap_job
     with going_on(job, f"{COPY}; read word; exit 7", {"SIFPROV_CATALOG": place}) as process:
-        wait_until(lambda: outcomes(place) == ["running"])
+        becomes(lambda: outcomes(place), ["running"])
         assert process.poll() is None
         process.communicate(timeout=60)
         assert process.returncode == 7
-    wait_until(lambda: outcomes(place) == ["exited"])
-    wait_until(lambda: reports(job) == [])
+    becomes(lambda: outcomes(place), ["exited"])
+    becomes(lambda: reports(job), [])
 
 
 def test_the_plugin_delivers_by_a_program_that_only_root_can_change(
@@ -132,7 +134,7 @@ def test_the_plugin_delivers_by_a_program_that_only_root_can_change(
         job.exec("sh", "-c", "exit 7", binds=(), env=LIVE).expect(7)
         if not deliver:
             job.run([job.sifprov, "flush"], env={"HOME": str(own.parents[2])}).expect()
-        wait_until(lambda: outcomes(place) == ["exited"])
+        becomes(lambda: outcomes(place), ["exited"])
     finally:
         job.run(["rm", own]).expect()
 
@@ -148,10 +150,10 @@ def test_a_server_that_is_away_costs_a_run_nothing(
     assert min(timed(job, refused) for _ in range(2)) < plain + 1
     with stopped(postgresql_server):
         assert min(timed(job, server) for _ in range(2)) < plain + 1
-        assert len(reports(job)) == 6
+        assert [r["captured_by"]["kind"] for r in reports(job)] == ["wrapper"] * 6
     # Who waited may deliver by itself now; a flush does in any case.
     job.run([job.sifprov, "flush"], env=job.env(server)).expect()
-    wait_until(lambda: reports(job) == [])
+    becomes(lambda: reports(job), [])
     assert outcomes(place) == ["exited"] * 6
 
 
@@ -165,5 +167,5 @@ def test_what_a_server_missed_arrives_when_it_is_there_again(wrap_job: WrapJob) 
         with started(own, argv):
             # The next run brings both.
             timed(job, env)
-            wait_until(lambda: outcomes(own.url()) == ["exited"] * 2)
+            becomes(lambda: outcomes(own.url()), ["exited"] * 2)
     assert reports(job) == []
