@@ -68,6 +68,8 @@ def server(settings: tuple[str, ...] = _FAST) -> Iterator[Server]:
     try:
         if user:
             shutil.chown(folder, user, pwd.getpwnam(user).pw_gid)
+            # The users that tests act as connect, too.
+            folder.chmod(0o711)
         data = folder / "data"
         made = ("--auth=trust", "--username=sifprov", "--encoding=UTF8", "--locale=C", "--no-sync")
         _run([str(where / "initdb"), "-D", str(data), *made], user, folder)

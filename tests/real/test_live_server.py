@@ -34,7 +34,7 @@ pytestmark = [
 ]
 # The program, its catalog and the network take so long at most, seconds.
 # What delivers has a low priority, and here other tests take the processors.
-PATIENCE = 150.0
+PATIENCE = 60.0
 
 
 @pytest.fixture
