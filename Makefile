@@ -116,7 +116,7 @@ test: scenario-apps runtime-apptainer ## all of it
 	@$(BIN)/python -m compileall -q pytools
 	@# First what looks at the clock, beside what needs no runtime: two processors carry no more.
 	@code=0; \
-	tools/side-by-side '$(MAKE) on-apart' 'nice -n 10 $(MAKE) -k check go-test unit' || code=1; \
+	tools/side-by-side '$(MAKE) on-apart' 'nice -n 5 $(MAKE) -k check go-test unit' || code=1; \
 	tools/side-by-side '$(MAKE) on-singularity' '$(MAKE) on-apptainer' || code=1; \
 	exit $$code
 
