@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from functools import partial
 from uuid import UUID
 
@@ -11,14 +12,20 @@ from sifprov.capture.facts.isolation import of_command_line, with_names
 from sifprov.errors import SifprovError
 from sifprov.model.environment import DEFAULT, FOR_HELPER, pick
 from sifprov.model.record import WRAPPER
-from sifprov.model.request import Bind, BoundImage, CaptureRequest, Folder, dump_request
+from sifprov.model.request import (
+    Bind,
+    BoundImage,
+    CaptureEnd,
+    CaptureRequest,
+    Folder,
+    dump_request,
+)
 from sifprov.model.timestamp import from_ns
 from sifprov.runtime.conf import find_conf
 from sifprov.runtime.find import identify_once
 from sifprov.runtime.program import is_apptainer
 from sifprov.settings import load_or_default
 from sifprov.version import VERSION
-from sifprov.wrapper.atomic import names, shown
 from sifprov.wrapper.line import ImageBind
 from sifprov.wrapper.recorder import TIMEOUT, Run
 from sifprov.wrapper.starts import first_below
@@ -91,15 +98,26 @@ def request_of(run: Run) -> CaptureRequest:
         log=None if run.log is None else partial(_read_log, run.log),
         metadata=run.metadata,
         folders=tuple(Folder(source, place) for source, place in run.folders),
-        names=partial(names, run.late) if run.late else None,
+        names=_names(run),
         id=UUID(run.id),
         live=run.live,
     )
 
 
 def _shown(run: Run) -> tuple[str, ...]:
-    typed = run.prepared.typed
-    return shown(run.late, typed) if run.late else typed
+    if not run.late:
+        return run.prepared.typed
+    from sifprov.wrapper.atomic import shown  # few runs ask for it
+
+    return shown(run.late, run.prepared.typed)
+
+
+def _names(run: Run) -> Callable[[CaptureEnd], Mapping[str, str]] | None:
+    if not run.late:
+        return None
+    from sifprov.wrapper.atomic import names
+
+    return partial(names, run.late)
 
 
 def _typed(run: Run) -> dict[str, str]:
