@@ -98,8 +98,10 @@ def test_a_run_that_is_killed_with_all_who_know_of_it_is_lost(wrap_job: WrapJob)
     job = wrap_job
     with going_on(job, f"{COPY}; sleep 60") as process:
         row = wait_for(job, "ps")
-        # Until its request waits in the spool, too.
-        time.sleep(1.5)
+        end = time.monotonic() + PATIENCE
+        while not list(job.path(".local").rglob("*.started.jsonl")):
+            assert time.monotonic() < end, "no request in the spool"
+            time.sleep(0.1)
         # Stopped before, so that none sees the end of another.
         doomed = [process.pid, *descendants(process.pid)]
         for pid in doomed:

@@ -54,16 +54,22 @@ def test_a_code_that_no_runtime_gives(code: int) -> None:
     assert run(["sh", "-c", f"exit {code}"]) == Verdict(True, "exit code")
 
 
+RAN = Verdict(True, "process events")
+
+
 @pytest.mark.parametrize("code", [1, 2, 255])
 def test_a_quick_command_with_a_runtimes_own_code(events: None, code: int) -> None:
     script = f"{sys.executable} -c 'import os; os._exit({code})'; exit $?"
-    seen(*(run(["sh", "-c", script]) for _ in range(5)))
+    assert [run(["sh", "-c", script]) for _ in range(5)] == [RAN] * 5
 
 
-def seen(*verdicts: Verdict) -> None:
-    """A parent may be faster than the kernel's event: then it is not known, and not denied."""
-    assert Verdict(True, "process events") in verdicts
-    assert all(verdict.started is not False for verdict in verdicts)
+def test_what_others_do_meanwhile_is_theirs(events: None) -> None:
+    """Their parents are faster than the kernel's event at times, so that it names none."""
+    watch = Starts()
+    watch.began(10)
+    watch._executed = {10, 20}
+    watch._ended = {20: (255 << 8, 0), 10: (255 << 8, 1)}
+    assert watch.verdict(255 << 8) == Verdict(False, "process events", refused=True)
 
 
 def test_a_runtime_that_started_nothing(events: None) -> None:
@@ -80,7 +86,7 @@ def test_a_runtime_that_refused(events: None) -> None:
 
 def test_a_command_of_many_threads(events: None) -> None:
     script = f"{sys.executable} -c {shlex.quote(THREADS)}; exit 255"
-    seen(*(run(["sh", "-c", script]) for _ in range(5)))
+    assert [run(["sh", "-c", script]) for _ in range(5)] == [RAN] * 5
 
 
 def test_a_parent_that_is_not_known_is_not_guessed() -> None:
@@ -103,11 +109,45 @@ def test_a_helper_of_the_runtime_is_no_command(events: None) -> None:
 
 def test_a_command_below_a_process_of_the_runtimes(events: None) -> None:
     script = "(sh -c 'exit 255'; exit 255); exit 255"
-    assert run(["sh", "-c", script]) == Verdict(True, "process events")
+    assert run(["sh", "-c", script]) == RAN
+
+
+def test_an_end_that_is_not_told_is_not_guessed(events: None) -> None:
+    """The kernel tells the parent first; what it tells us then may come late, or never."""
+    watch = Starts()
+    pid = os.posix_spawnp("sh", ["sh", "-c", "exit 255"], dict(os.environ))
+    watch.began(pid)
+    _, status = os.waitpid(pid, 0)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    watch.look()
+    watch._below.add(gone.pid)
+    watch._executed.add(gone.pid)
+    watch._gone.discard(gone.pid)
+    assert watch.verdict(status) == Verdict(None, "a command may have ended so, with 255")
+
+
+def test_a_program_that_lives_on_is_not_waited_for(events: None) -> None:
+    begin = time.monotonic()
+    verdict = run(["sh", "-c", "sleep 1 & exit 255"])
+    assert time.monotonic() - begin < starts._LATE
+    assert verdict == Verdict(False, "process events", refused=True)
+
+
+def test_births_that_were_dropped(events: None) -> None:
+    """Then a parent is known by what the end tells."""
+    watch = Starts()
+    assert watch._births
+    watch._births.close()
+    watch._births = None
+    watch.began(10)
+    watch._executed = {10, 20, 30}
+    watch._ended = {30: (255 << 8, 20), 20: (255 << 8, 10), 10: (255 << 8, 1)}
+    assert watch.verdict(255 << 8) == RAN
 
 
 def test_a_long_command_is_seen_without_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(starts, "_listen", lambda knock: None)
+    monkeypatch.setattr(starts, "_listen", lambda events, knock: None)
     script = "sleep 0.5; exit 255"
     assert run(["sh", "-c", script], looks=0.3) == Verdict(True, "process table")
     quick = run(["sh", "-c", "/bin/false; exit 255"])

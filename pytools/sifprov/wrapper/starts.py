@@ -1,8 +1,8 @@
 """Whether the command in the container was ever started.
 
 The runtimes do not tell: an exit code of 255 may be theirs or the command's, and so may 1. The
-kernel tells, to whoever asks before the start, of every program that begins and of every
-process that ends badly (its process events connector; for all users since Linux 6.6). A command
+kernel tells, to whoever asks before the start, of every process and program that begins and of
+every one that ends (its process events connector; for all users since Linux 6.6). A command
 that ran is a process below the runtime that began a program of its own and ended as the runtime
 did; what the runtime starts for itself ends otherwise. Where the kernel does not tell, a look at
 /proc now and then finds commands that run for a while.
@@ -17,14 +17,19 @@ import fcntl
 import os
 import signal
 import struct
+import time
 from contextlib import suppress
 
 from sifprov.frozen import NamedTuple
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _NETLINK, _CONNECTOR, _DATAGRAM = 16, 11, 2
 _CN_PROC = 1
 _LISTEN, _IGNORE = 1, 2
-_EXEC, _EXIT = 0x00000002, 0x80000000
+_FORK, _EXEC, _EXIT = 0x00000001, 0x00000002, 0x80000000
 _NONZERO_EXIT = 0x20000000
 _OVERFLOW_ROOM = 1 << 20
 # By this signal the kernel says that it has told something: one that ends nobody who forgets it.
@@ -32,6 +37,8 @@ _OVERFLOW_ROOM = 1 << 20
 _KNOCK, _SETOWN, _SETSIG, _POLL_IN = signal.SIGURG, 8, 10, 1
 # After so many a busy machine shall not wake us for every program that begins on it.
 _MOST_KNOCKS = 2000
+# The kernel tells a parent of an end first, and us afterwards: so long we wait for that, seconds.
+_LATE = 0.25
 # Codes that the runtimes give too: 1 for a command line that they do not understand, 2 is Go's for
 # a program that broke, 255 for everything else.
 _RUNTIMES_OWN = (1, 2, 255)
@@ -67,7 +74,9 @@ class Starts:
     """
 
     def __init__(self, *, knock: bool = True) -> None:
-        self._socket = _listen(knock)
+        self._socket = _listen(_EXEC | _NONZERO_EXIT, knock)
+        # Every thread's birth and end, which nobody needs to be woken for.
+        self._births = _listen(_FORK | _EXIT, False) if self._socket else None
         self._runtime = 0
         self._command = 0
         self._knocks = 0
@@ -77,6 +86,8 @@ class Starts:
         self._overflow = self._socket is None
         self._executed: set[int] = set()
         self._ended: dict[int, tuple[int, int]] = {}
+        self._below: set[int] = set()
+        self._gone: set[int] = set()
 
     @property
     def socket(self) -> _socket.socket | None:
@@ -117,16 +128,22 @@ class Starts:
 
     def close(self) -> None:
         """Lets the kernel tell no more."""
-        if self._socket:
-            with suppress(OSError):
-                self._socket.send(_message(_IGNORE))
-            self._socket.close()
-            self._socket = None
+        for socket in (self._socket, self._births):
+            if socket:
+                with suppress(OSError):
+                    socket.send(_message(_IGNORE))
+                socket.close()
+        self._socket = self._births = None
 
     def verdict(self, status: int) -> Verdict:
         """Returns what is known once the runtime has ended, with the wait status `status`."""
-        self._receive()
-        self.close()
+        try:
+            self._receive()
+            return self._verdict(status)
+        finally:
+            self.close()
+
+    def _verdict(self, status: int) -> Verdict:
         code = os.waitstatus_to_exitcode(status)
         killed = code == -signal.SIGKILL
         if self._command:
@@ -137,19 +154,38 @@ class Starts:
             return Verdict(True, "exit code")
         if self._overflow or self._runtime not in self._executed:
             return Verdict(None, f"the runtime itself may have ended so, {_ended(code)}", killed)
+        all_told = self._await_ends()
         alike = [p for p, (end, _) in self._ended.items() if end & ~_CORE == status & ~_CORE]
         below = {pid: self._is_below(pid) for pid in alike}
         ran = [below[pid] for pid in alike if pid in self._executed]
-        if True not in ran and None in ran:
+        if True not in ran and (None in ran or not all_told):
             return Verdict(None, f"a command may have ended so, {_ended(code)}", killed)
         # What could not become the command ended with an error of its own; a container that could
         # not be made took it along, or there was nobody.
         refused = code > 0 and True not in below.values() and None not in below.values()
         return Verdict(True in ran, "process events", killed and True not in ran, refused)
 
+    def _await_ends(self) -> bool:
+        """Waits until the end of every program below the runtime has been told that is over; False
+        where that did not come."""
+        end = time.monotonic() + _LATE
+        while self._births and any(
+            pid not in self._gone and not os.path.exists(f"/proc/{pid}")
+            for pid in self._executed & self._below
+        ):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.002)
+            self._receive()
+        # The same event may be in one queue a moment before it is in the other.
+        self._receive()
+        return True
+
     def _is_below(self, pid: int) -> bool | None:
         """Whether a process that has ended was started by the runtime, as its child or deeper;
-        None where its parent was faster than the kernel's event."""
+        None where nobody told of births, and its parent was faster than the kernel's event."""
+        if self._births:
+            return pid in self._below
         for _ in range(len(self._ended)):
             if pid == self._runtime or pid not in self._ended:
                 return False
@@ -161,30 +197,52 @@ class Starts:
         return False
 
     def _receive(self) -> None:
-        while self._socket:
-            try:
-                data = self._socket.recv(4096)
-            except BlockingIOError:
-                return
-            except OSError:
-                # The kernel has dropped what we did not take in time.
-                self._overflow = True
-                return
-            self._take(data)
+        if self._births and not _take_all(self._births, self._take_birth):
+            self._births.close()
+            self._births = None
+        if self._socket and not _take_all(self._socket, self._take):
+            self._overflow = True
 
-    def _take(self, data: bytes) -> None:
-        # Netlink's header, the connector's, then the event.
+    def _take_birth(self, event: int, data: bytes) -> None:
+        if event == _FORK:
+            _, parent, thread, pid = struct.unpack_from("=IIII", data)
+            if thread != pid:
+                return
+            # A number may be given again, to somebody else's.
+            self._gone.discard(pid)
+            self._below.discard(pid)
+            if parent == self._runtime or parent in self._below:
+                self._below.add(pid)
+        elif event == _EXIT:
+            thread, pid = struct.unpack_from("=II", data)
+            if thread == pid and pid in self._below:
+                self._gone.add(pid)
+
+    def _take(self, event: int, data: bytes) -> None:
+        _, pid = struct.unpack_from("=II", data)
+        if event == _EXEC:
+            self._executed.add(pid)
+            self._begun.append(pid)
+        elif event == _EXIT:
+            code, _, _, parent = struct.unpack_from("=IIII", data, 8)
+            # One event for each thread; those behind the first know no parent.
+            known = self._ended.get(pid, (0, 0))[1]
+            self._ended[pid] = (code, parent or known)
+
+
+def _take_all(socket: _socket.socket, take: Callable[[int, bytes], None]) -> bool:
+    """Takes what the kernel has told so far; False when it dropped what we did not take in time."""
+    while True:
+        try:
+            data = socket.recv(4096)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        # Netlink's header, the connector's, then the event: what, which processor, when, of whom.
         with suppress(struct.error):
-            (what,) = struct.unpack_from("=I", data, 36)
-            _, pid = struct.unpack_from("=II", data, 52)
-            if what == _EXEC:
-                self._executed.add(pid)
-                self._begun.append(pid)
-            elif what == _EXIT:
-                code, _, _, parent = struct.unpack_from("=IIII", data, 60)
-                # One event for each thread; those behind the first know no parent.
-                known = self._ended.get(pid, (0, 0))[1]
-                self._ended[pid] = (code, parent or known)
+            (event,) = struct.unpack_from("=I", data, 36)
+            take(event, data[52:])
 
 
 def _group_of(pid: int) -> int:
@@ -211,7 +269,7 @@ def _ended(code: int) -> str:
     return f"with {code}" if code >= 0 else f"by signal {-code}"
 
 
-def _listen(knock: bool) -> _socket.socket | None:
+def _listen(events: int, knock: bool) -> _socket.socket | None:
     """Asks for the events that we want; None where the kernel gives none."""
     try:
         made = _socket.socket(_NETLINK, _DATAGRAM, _CONNECTOR)
@@ -223,7 +281,7 @@ def _listen(knock: bool) -> _socket.socket | None:
         made.bind((0, _CN_PROC))
         if knock:
             _knock(made, True)
-        made.send(_message(_LISTEN, _EXEC | _NONZERO_EXIT))
+        made.send(_message(_LISTEN, events))
     except OSError:
         made.close()
         return None
