@@ -157,3 +157,52 @@ def test_what_the_plugin_reports(job: Job) -> None:
     ]  # fmt: skip
     assert all(r["where"]["runtime"] and r["where"]["recorder"] for r in (first, second, third))
     assert [r["outcome"] for r in listed(job, "log")[:3]] == [f"exit code {n}" for n in (9, 8, 7)]
+
+
+def test_what_a_replay_reports(job: Job) -> None:
+    """One for each run that it carries out, with the names that its results will have."""
+    job.shell(COPY).expect()
+    home = {"HOME": str(job.path("."))}
+    job.run([job.sifprov, "rerun", "output.sif"], env=home).expect()
+    assert reports(job) == []
+    job.run(
+        [job.sifprov, "rerun", "output.sif", "--into", "again.sif"], env={**home, **LIVE}
+    ).expect()
+    (end,) = reports(job)
+    replayed = [r for r in job.records("again.sif") if r["run"]][-1]
+    assert (end["id"], end["event"], end["became"]) == (replayed["id"], "end", "recorded")
+    assert end["run"]["argv"] == replayed["run"]["argv"]
+    assert (end["where"]["runtime"], end["run"]["exit_code"]) != (None, None)
+    assert [c["name"] for c in end["containers"]] == [
+        Path(job.app).name, "input.sif", "again.sif",
+    ]  # fmt: skip
+    # One that fails is seen.
+    words = ("rerun", "output.sif", "--set-arg", f"{COPY}={COPY}; exit 4", "--into", "failed.sif")
+    job.run([job.sifprov, *words], env={**home, **LIVE}).expect(4)
+    assert [r["run"]["exit_code"] for r in reports(job)] == [0, 4]
+    assert listed(job, "log", "--failed")[0]["exit"] == 4
+
+
+def test_a_replay_is_seen_while_it_goes_on_and_when_it_was_interrupted(wrap_job: WrapJob) -> None:
+    job = wrap_job
+    job.exec("sh", "-c", f"{COPY}; sleep 0").expect()
+    user = [] if job.run.is_root else ["setpriv", "--reuid", job.run.user, "--clear-groups"]
+    environment = [f"{name}={value}" for name, value in job.env(LIVE).items()]
+    longer = f"{COPY}; sleep 0={COPY}; sleep 60"
+    words = ("rerun", "output.sif", "--set-arg", longer, "--into", "again.sif")
+    process = subprocess.Popen(
+        [*user, "env", *environment, job.sifprov, *words], cwd=job.path("."),
+        start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        row = wait_for(job, "ps")
+        assert row["containers"] == ["input.sif", "again.sif"]
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+    finally:
+        kill_tree(process.pid)
+        process.wait()
+    assert listed(job, "ps") == []
+    (ended,) = listed(job, "log", "-n", "1")
+    assert (ended["id"], ended["record"]) == (row["id"], "not-recorded")
+    assert ended["reason"] == "the replay was interrupted"

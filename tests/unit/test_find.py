@@ -10,16 +10,23 @@ from tests.catalogs import Opened
 from tests.unit.asking import Asking, texts
 from tests.unit.brain import FIRST, SECOND, Brain, facts
 from tests.unit.graphmaker import Sample
+from tests.unit.livequeue import RUN, start
+from tests.unit.sifs import IN as READ
+from tests.unit.sifs import container
 
+from sifprov.catalog.reported import put_reports
 from sifprov.catalog.tables import container_image, execution
 from sifprov.errors import SifprovError
+from sifprov.frozen import replace
 from sifprov.model.annotation import Annotation
+from sifprov.model.container import INPUT
 from sifprov.model.fact import Fact
 
 BRAIN = Brain()
 ALL = len(BRAIN.activities)
 RUNS = ALL - 5
 WARP = BRAIN.of[FIRST, "warp1.sif"]
+IN = str(READ)
 BEGIN = str(WARP.generated_by)[:35]
 
 
@@ -177,6 +184,32 @@ def test_a_run_that_goes_on_is_found_and_one_that_is_only_named_is_not(opened: O
     with opened.catalog.engine.connect() as connection, connection.begin():
         connection.exec_driver_sql("UPDATE execution SET job_id = '5'")
     assert sorted(asking.query("q1", job="5").column("image")) == ["app-done.sif", "app-on.sif"]  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_it"),
+    [
+        ("input=in.sif", True), (f"input={IN}", True), (f"input=id:{IN}", True),
+        ("input=/data/in.sif", True), ("input~i*.sif", True), ("output=out.sif", True),
+        ("container=in.sif", True), ("container=out.sif", True), ("name=app.sif", True),
+        ("name=in.sif", True), ("output!=in.sif", True),
+        ("input=out.sif", False), ("output=in.sif", False), ("container=app.sif", False),
+        ("input=/other/in.sif", False), ("input=n.sif", False), ("input~[i]*.sif", False),
+        ("input!=in.sif", False), (f"input={'a' * 8}{IN[8:]}", False),
+        ("input=tree-v1:" + "0" * 64, False), ("input=/data", False), ("input=input", False),
+    ],
+)  # fmt: skip
+def test_a_run_without_a_record_is_found_by_what_it_reported(
+    opened: Opened, condition: str, is_it: bool
+) -> None:
+    asking = Asking(opened, ())
+    hostile = replace(container(INPUT, None, 'a"\\,\udc80.sif'), digest=None, reason="-")
+    other = UUID(int=RUN.int + 1)
+    for report in (start(), start(other, containers=(hostile,))):
+        with opened.catalog.engine.connect() as connection, connection.begin():
+            put_reports(connection, [report])
+    assert (str(RUN) in asking.ids(condition)) == is_it
+    assert asking.ids('input=a"\\,\udc80.sif') == [str(other)]
 
 
 def test_a_task_of_an_array_is_found_as_slurm_writes_it(opened: Opened) -> None:

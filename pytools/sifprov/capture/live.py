@@ -16,7 +16,7 @@ from sifprov.capture.bound import Bound, bind_containers, data_container, role_o
 from sifprov.capture.facts import live as live_facts
 from sifprov.capture.messenger import Messenger, ours
 from sifprov.capture.run import describe_run
-from sifprov.capture.session import Finished
+from sifprov.capture.session import Finished, named
 from sifprov.frozen import replace
 from sifprov.identity import describe, identify
 from sifprov.model.container import APPLICATION, Container
@@ -35,7 +35,7 @@ from sifprov.model.report import (
     Where,
 )
 from sifprov.model.request import LOST, CaptureEnd, CaptureRequest
-from sifprov.model.run import NOT_STARTED, Run
+from sifprov.model.run import EXITED, NOT_STARTED, Run
 from sifprov.model.timestamp import from_ns, to_ns
 from sifprov.settings import Settings, load_or_default
 
@@ -105,6 +105,10 @@ class _Telling:
         """Returns the report that it has begun."""
         request = self._request
         assert request.id is not None  # noqa: S101 - for mypy
+        # A result that gets its name at the end is told by the one that it will have.
+        well = CaptureEnd(_now(), EXITED, 0, None)
+        names = request.names(well) if request.names else {}
+        data = (_as_it_is(request, bound) for bound in bind_containers(request))
         facts = live_facts(request, host=self._settings.host)
         return Report(
             event=START,
@@ -114,10 +118,7 @@ class _Telling:
             told=_now(),
             where=_where(self._runtime),
             run=_bare(describe_run(request, LOST, facts, self._settings)),
-            containers=(
-                _application(request),
-                *(_as_it_is(request, bound) for bound in bind_containers(request)),
-            ),
+            containers=(_application(request), *(named(c, names) for c in data)),
         )
 
     def last(
@@ -136,7 +137,7 @@ class _Telling:
             run, containers = written[0].record.run, written[0].record.containers
         elif finished and finished.data:
             data = (_as_it_is(self._request, bound) for bound in finished.data)
-            containers = (containers[0], *data)
+            containers = (containers[0], *(named(c, names) for c in data))
         if run is None:
             run = describe_run(self._request, end, first.run.facts, self._settings)
         return replace(

@@ -152,7 +152,6 @@ def finish(
     *,
     live: bool = False,
     replays: Callable[[UUID], Replay | None] = lambda uuid: None,
-    names: Mapping[str, str] | None = None,
     late: bool = False,
     sampler: Sampler | None = None,
 ) -> Finished:
@@ -160,15 +159,14 @@ def finish(
 
     `live` says that the runtime still has the containers mounted, in this process's namespace. A
     run that changed no data container is recorded nowhere, nor one that the runtime refused.
-    `replays` tells of an output which record this one replays. `names` holds, by path, how files
-    that are to be renamed will be called: so the record names them.
+    `replays` tells of an output which record this one replays.
     `sampler` has measured what the run used, where that was wanted.
     `late`: the record is made long after the run, which may have been recorded already; content
     that changed since is not taken for the run's. A record that cannot be written raises nothing:
     `written` says so. Raises FileError for an output that is gone and was never read.
     """
     request, app = started.request, started.application
-    names = request.names(end) if request.names else names
+    names = request.names(end) if request.names else {}
     began = to_ns(request.started)
     if end.refused:
         return Finished((), started.data)
@@ -183,8 +181,8 @@ def finish(
     folders = folder_outputs(request, end, metadata, deadline, lists, late=late)
     if OUTPUT not in roles and not folders:
         return Finished((), data)
-    named = (carried(data_container(b, r), metadata) for b, r in zip(data, roles, strict=True))
-    containers = tuple(lists.add(c, b.tree) for c, b in zip(named, data, strict=True)) + folders
+    bound = (carried(data_container(b, r), metadata) for b, r in zip(data, roles, strict=True))
+    containers = tuple(lists.add(c, b.tree) for c, b in zip(bound, data, strict=True)) + folders
     record = Record(
         id=started.id or uuid4(),
         container=UUID(int=0),
@@ -194,7 +192,7 @@ def finish(
         version=VERSION,
         run=describe_run(_renamed(request, names), end, started.facts, started.settings),
         origin=None,
-        containers=tuple(_named(c, names) for c in (app, *containers)),
+        containers=tuple(named(c, names) for c in (app, *containers)),
         replays=None,
         annotation=words_of(request),
     )
@@ -232,16 +230,16 @@ def _size(path: str) -> int:
     return status.st_size if stat.S_ISREG(status.st_mode) else LARGE
 
 
-def _named(container: Container, names: Mapping[str, str] | None) -> Container:
-    path = (names or {}).get(container.path)
+def named(container: Container, names: Mapping[str, str]) -> Container:
+    """Returns a container as it will be called, where its path is one of `names`."""
+    path = names.get(container.path)
     return replace(container, path=path, name=os.path.basename(path)) if path else container
 
 
-def _renamed(request: CaptureRequest, names: Mapping[str, str] | None) -> CaptureRequest:
-    named = names or {}
+def _renamed(request: CaptureRequest, names: Mapping[str, str]) -> CaptureRequest:
     return replace(
         request,
-        binds=tuple(replace(b, source=named.get(b.source, b.source)) for b in request.binds),
+        binds=tuple(replace(b, source=names.get(b.source, b.source)) for b in request.binds),
     )
 
 

@@ -34,6 +34,7 @@ from sifprov.catalog.matching import (
     number_is,
     text_is,
 )
+from sifprov.catalog.mentioned import mentioned
 from sifprov.catalog.tables import (
     container_image,
     env_partition,
@@ -51,6 +52,7 @@ from sifprov.catalog.tables import (
 )
 from sifprov.catalog.texts import short
 from sifprov.errors import SifprovError
+from sifprov.model.container import APPLICATION, INPUT, OUTPUT
 
 _Where: TypeAlias = "ColumnElement[bool]"
 Found: TypeAlias = "Select[Any] | CompoundSelect[Any]"
@@ -129,16 +131,19 @@ def _ran(connection: Connection, images: Found) -> Select[Any]:
 
 def _input(connection: Connection, operator: str, text: str) -> _Where:
     states = things.states(connection.dialect, operator, text)
-    return _among(connection, execution.c.id, _used(connection, states))
+    found = _among(connection, execution.c.id, _used(connection, states))
+    return _or_reported(connection, found, operator, text, INPUT)
 
 
 def _output(connection: Connection, operator: str, text: str) -> _Where:
     states = things.states(connection.dialect, operator, text)
-    return _among(connection, execution.c.id, _left(connection, states))
+    found = _among(connection, execution.c.id, _left(connection, states))
+    return _or_reported(connection, found, operator, text, OUTPUT)
 
 
 def _container(connection: Connection, operator: str, text: str) -> _Where:
-    return _taking_part(connection, things.states(connection.dialect, operator, text), None)
+    found = _taking_part(connection, things.states(connection.dialect, operator, text), None)
+    return _or_reported(connection, found, operator, text, INPUT, OUTPUT)
 
 
 def _taking_part(connection: Connection, states: Found, images: Found | None) -> _Where:
@@ -146,6 +151,14 @@ def _taking_part(connection: Connection, states: Found, images: Found | None) ->
     if images is not None:
         parts.append(_ran(connection, images))
     return _among(connection, execution.c.id, union(*parts))
+
+
+def _or_reported(
+    connection: Connection, found: _Where, operator: str, text: str, *roles: str
+) -> _Where:
+    """Or what a run without a record reported."""
+    reported = list(mentioned(connection, operator, text, *roles))
+    return or_(found, among(connection.dialect, execution.c.id, reported)) if reported else found
 
 
 def _digest(connection: Connection, operator: str, text: str) -> _Where:
@@ -165,7 +178,8 @@ def _name(connection: Connection, operator: str, text: str) -> _Where:
     apps = select(container_image.c.id).where(
         text_is(dialect, container_image.c.name, operator, text)
     )
-    return _taking_part(connection, things.states_called(dialect, operator, text), apps)
+    found = _taking_part(connection, things.states_called(dialect, operator, text), apps)
+    return _or_reported(connection, found, operator, text, INPUT, OUTPUT, APPLICATION)
 
 
 def _job(connection: Connection, operator: str, text: str) -> _Where:

@@ -171,12 +171,8 @@ def open_catalog(
     `read_only` the database itself refuses to write. Raises MissingError, FileError, SifprovError.
     """
     place = find_place(where, environ)
-    if place.kind == SQLITE:
-        is_safe = sqlite.prepare(place.path, create=create)
-        engine = sqlite.make_engine(place.path, patience, is_safe_mode=is_safe)
-    else:
-        is_safe, engine = False, make_engine(place, patience)
-    catalog = Catalog(place, engine, is_safe_mode=is_safe, patience=patience)
+    is_safe = place.kind == SQLITE and sqlite.prepare(place.path, create=create)
+    catalog = _catalog(place, patience, is_safe_mode=is_safe, read_only=False)
     try:
         _make_current(catalog, create=create)
     except BaseException:
@@ -185,11 +181,31 @@ def open_catalog(
     if not read_only:
         return catalog
     catalog.close()
+    return _catalog(place, patience, is_safe_mode=is_safe, read_only=True)
+
+
+def _catalog(place: Place, patience: float, *, is_safe_mode: bool, read_only: bool) -> Catalog:
     if place.kind == SQLITE:
-        engine = sqlite.make_engine(place.path, patience, is_safe_mode=is_safe, read_only=True)
+        engine = sqlite.make_engine(
+            place.path, patience, is_safe_mode=is_safe_mode, read_only=read_only
+        )
     else:
-        engine = make_engine(place, patience, read_only=True)
-    return Catalog(place, engine, is_safe_mode=is_safe, patience=patience)
+        engine = make_engine(place, patience, read_only=read_only)
+    return Catalog(place, engine, is_safe_mode=is_safe_mode, patience=patience)
+
+
+def version_there(
+    where: str | None = None, *, patience: float, environ: Mapping[str, str] | None = None
+) -> int | None:
+    """Returns the version of the catalog that `open_catalog` would open, None where a database has
+    none yet. Changes nothing. Raises MissingError, FileError, SifprovError."""
+    place = find_place(where, environ)
+    is_safe = place.kind == SQLITE and sqlite.prepare(place.path, create=False)
+    with (
+        _catalog(place, patience, is_safe_mode=is_safe, read_only=True) as catalog,
+        catalog.reading() as connection,
+    ):
+        return version_of(connection)
 
 
 def _make_current(catalog: Catalog, *, create: bool) -> None:

@@ -43,11 +43,14 @@ def names_of(containers: str | None, role: str | None = None) -> tuple[str, ...]
     """Returns the names of the data containers of a report, those of one role or of all."""
     return tuple(
         str(each.get("name"))
-        for each in _items(containers)
-        if isinstance(each, dict)
-        and each.get("role") != APPLICATION
-        and role in (None, each.get("role"))
+        for each in containers_of(containers)
+        if each.get("role") != APPLICATION and role in (None, each.get("role"))
     )
+
+
+def containers_of(text: str | None) -> Iterator[dict[str, object]]:
+    """Yields the containers of a report: role, name, path, UUID, mount point."""
+    return (each for each in _items(text) if isinstance(each, dict))
 
 
 def outputs_of(containers: str | None) -> tuple[str, ...]:

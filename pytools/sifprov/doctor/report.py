@@ -10,6 +10,7 @@ from pathlib import Path
 from sifprov.doctor import kernel, programs, user
 from sifprov.doctor.check import Check, bad
 from sifprov.doctor.locks import locks
+from sifprov.doctor.reports import reports
 from sifprov.doctor.runtimes import Examined, Way, examine, unknown_place
 from sifprov.doctor.verdict import NOT, Verdict, judge
 from sifprov.errors import MissingError
@@ -115,4 +116,5 @@ def _common(folder: Path, environ: Mapping[str, str], namespaces: Check) -> list
         user.home(environ),
         user.settings_files(environ),
         user.waiting_records(),
+        *reports(environ),
     ]

@@ -132,6 +132,11 @@ class Running:
     ) -> None:
         self._process, self._starts, self._runtimes = process, starts, runtimes
 
+    @property
+    def pid(self) -> int:
+        """The runtime's process."""
+        return self._process.pid
+
     def wait(self) -> Ended:
         """Waits for its end, and finds out meanwhile whether the command was started."""
         process, starts = self._process, self._starts

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from uuid import uuid4
 
 from sifprov import capture
 from sifprov.capture.facts.isolation import of_command_line, with_names
@@ -34,11 +35,13 @@ from sifprov.model.timestamp import from_ns
 from sifprov.replay import line, start
 from sifprov.replay.ending import as_recorded, code_of, words_for
 from sifprov.replay.process import Runtimes, Streams
+from sifprov.replay.reports import reporting
 from sifprov.replay.steps import Done, Found, Made, Plan, Rebuilt, Result, Step, Target
 from sifprov.replay.variables import environment
 from sifprov.replay.work import Work
 from sifprov.runtime.argv import parse
 from sifprov.runtime.conf import find_conf
+from sifprov.settings import load_or_default
 from sifprov.terminal import printable
 from sifprov.version import VERSION
 from sifprov.wrapper.line import CAPTURED
@@ -114,29 +117,35 @@ def _run_step(around: Around, step: Step, made: Mapping[str, Result], streams: S
     around.check()
     around.on_command(argv)
     began = time.time_ns()
-    request = _request(plan, step, files, argv=argv, environ=environ, began=began)
-    running = around.runtimes.start(argv, step.cwd, environ, streams)
-    # While the application runs.
-    reading = _Reading(around, step, request, made)
-    ended = _surely(running.wait(), [work.part(state) for state in states], began)
-    around.check()
-    end = LOST if ended.started.alone else parse_end(end_line(ended))
-    if end.refused:
-        raise MissingError(
-            f"{step.runtime.name} did not start the command; it ended with {code_of(end)}",
-            hint="what it said stands above",
-        )
-    failed = not as_recorded(step.run, end)
-    if failed:
-        names |= {state: work.failed_name(state, states) for state in states}
-    around.on_step("reading what the run wrote")
-    finished = capture.finish(
-        reading.result(line.command(step, names)),
-        end,
-        Deadline(),
-        replays=uuids.get,
-        names={files[state]: name for state, name in names.items()},
+    settings = load_or_default(around.environ)
+    request = replace(
+        _request(plan, step, files, argv=argv, environ=environ, began=began),
+        live=settings.live,
+        id=uuid4() if settings.live else None,
+        names=lambda end: {files[state]: name for state, name in names.items()},
     )
+    running = around.runtimes.start(argv, step.cwd, environ, streams)
+    called = line.command(step, names)
+    with reporting(replace(request, argv=called), settings, running.pid) as tell:
+        # While the application runs.
+        reading = _Reading(around, step, request, made)
+        ended = _surely(running.wait(), [work.part(state) for state in states], began)
+        end = LOST if ended.started.alone else parse_end(end_line(ended))
+        tell(end, None)
+        around.check()
+        if end.refused:
+            raise MissingError(
+                f"{step.runtime.name} did not start the command; it ended with {code_of(end)}",
+                hint="what it said stands above",
+            )
+        failed = not as_recorded(step.run, end)
+        if failed:
+            names |= {state: work.failed_name(state, states) for state in states}
+        around.on_step("reading what the run wrote")
+        finished = capture.finish(
+            reading.result(line.command(step, names)), end, Deadline(), replays=uuids.get
+        )
+        tell(end, finished)
     results = [_result(plan, t, work.part(t.state), finished) for t in step.outputs]
     if failed:
         for state in states:
