@@ -183,13 +183,14 @@ def _ask(catalog: Catalog, pattern: list[Told], first: Told) -> None:
                 c, [start]).rows), IMPACT,
         ),
     }  # fmt: skip
-    questions = {
-        "q1": Asked(workflow=flow[0]), "q2": Asked(job=job), "q3": Asked(image=image),
-        "q4": Asked(image=image), "q5": Asked(user="group1"),
-        "q6": Asked(where=("r2>0.999",)), "q7": Asked(workflow=flow[0], metric="loss"),
-        "q8": Asked(workflow=flow[0], metric="loss"),
-    }  # fmt: skip
-    for name, asked in questions.items():
+    questions = [
+        ("q1", Asked(workflow=flow[0])), ("q2", Asked(job=job)), ("q3", Asked(image=image)),
+        ("q4", Asked(image=image)), ("q5", Asked(user="group1")),
+        ("q6", Asked(where=("r2>0.999",))), ("q6", Asked(workflow=flow[0], where=("step=train",))),
+        ("q7", Asked(workflow=flow[0], metric="loss")),
+        ("q8", Asked(workflow=flow[0], metric="loss")),
+    ]  # fmt: skip
+    for name, asked in questions:
         wanted[f"{name} {asked.words()}"] = (
             lambda n, name=name, asked=asked: _rows(  # type: ignore[misc]
                 catalog, lambda c: ask(c, name, asked).rows

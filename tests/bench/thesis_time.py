@@ -12,6 +12,7 @@ from pathlib import Path
 from sifprov.create import create_data
 from sifprov.trail import read_carrier
 from tests.bench.jobs import copy, plugin_installed
+from tests.bench.memory import settle
 from tests.bench.peers import ROOT
 from tests.bench.stats import paired_difference, ratio_of_medians
 from tests.bench.thesis import (
@@ -33,6 +34,8 @@ LIBRARY = "/usr/local/lib/soil"
 MODELS = {"kknn": "weighted k-nearest neighbours", "forest": "random forest"}
 THESIS = {"kknn": "26%", "forest": "0.7%"}
 MOST_KKNN = 1.03
+# More than a run takes.
+_MEMORY = 1 << 30
 _VERSIONS = ("dpkg-query", "-W", "-f", "${Package} ${Version}\\n")
 
 
@@ -72,6 +75,7 @@ def _native(place: Place, data: Path, model: str, results: set[str]) -> float:
     script = data / f"{model}.R"
     script.write_text((SOIL / script.name).read_text().replace(LIBRARY, str(SOIL)))
     script.chmod(0o755)
+    settle(_MEMORY)
     took = timed([script, "train/train.csv", "eval/eval.csv", table], place, data)
     results.add(hashlib.sha256(table.read_bytes()).hexdigest())
     return took
@@ -90,6 +94,7 @@ def _contained(
     start = [place.runtime, "exec"]
     if way == WRAPPER:
         start = [SIFPROV, "exec", "--runtime", place.runtime]
+    settle(_MEMORY)
     took = timed([*start, *words], place, data, plugin=way == PLUGIN)
     recorded = any(record.run for _, record in read_carrier(str(output)).good)
     if recorded != (way != BARE):

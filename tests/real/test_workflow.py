@@ -21,6 +21,7 @@ from tests.real.harness import ROOT, SYSTEM_PATH, Finished, Runner
 from tests.real.pages import lasting, not_printed
 from tests.real.test_docs import commands
 from tests.real.test_slurm import node
+from tests.unit.crates import issues, of_type, read, shelf, strictest
 
 COUNT = "cat /Inputs/data.txt | wc -l > /Count/n; echo counted"
 SORT = "sort -r /Inputs/data.txt > /Sort/s; test ! -e /tmp/{mark}"
@@ -115,7 +116,21 @@ def site(
     return made
 
 
-def test_a_workflow_runs_goes_on_and_is_replayed(site: Site) -> None:
+def told_as_a_crate(site: Site, tmp_path: Path) -> None:
+    """The last execution of the workflow, as the standards' own programs see it."""
+    site("export", "both.sif", "--format", "ro-crate", "-o", "crate")
+    crate = site.run.folder / "crate"
+    metadata = json.loads((crate / "ro-crate-metadata.json").read_bytes())
+    assert strictest(metadata) == "provenance-run-crate-0.5"
+    assert issues(crate, strictest(metadata), shelf(tmp_path)) == []
+    found = read(crate)
+    assert found.mainEntity["name"] == "w"
+    assert {step["name"] for step in found.mainEntity["step"]} == {"count", "sort", "both"}
+    whole = [a for a in of_type(found, "CreateAction") if a["instrument"] == found.mainEntity]
+    assert site.shown()["id"] in {a["sifprov:workflow_id"] for a in whole}
+
+
+def test_a_workflow_runs_goes_on_and_is_replayed(site: Site, tmp_path: Path) -> None:
     mark = f"sifprov-{os.getpid()}"
     site.write(mark=mark)
     done = site.workflow("--jobs", "2")
@@ -145,6 +160,7 @@ def test_a_workflow_runs_goes_on_and_is_replayed(site: Site) -> None:
     replay = ["rerun", "both.sif", "--from-origin", "--engine", "snakemake", "--json"]
     found = json.loads(site(*replay).stdout)
     assert (found["verdict"], len(found["steps"])) == ("same", 3)
+    told_as_a_crate(site, tmp_path)
     # For those who want only the workflow.
     site("export", "both.sif", "--format", "snakemake", "-o", "again/")
     plain = ["sh", "-c", "cd again && snakemake --cores 2"]
@@ -250,3 +266,15 @@ def test_a_workflow_on_slurm(site: Site, shared_folder: Path) -> None:
         )
         assert json.loads(replay.stdout)["verdict"] == "same"
         assert site.fact("count.rerun-1.sif", "batch")["system"] == "slurm"
+        # The whole trail: what was between is gone.
+        for name in ("count.sif", "sort.sif", "count.rerun-1.sif"):
+            (folder / name).unlink()
+        replay = site(
+            "rerun", "both.sif", "--from-origin", "--engine", "snakemake",
+            "--profile", f"{folder}/mysite", "--keep", "--json",
+        )  # fmt: skip
+        whole = json.loads(replay.stdout)
+        assert (whole["verdict"], len(whole["steps"])) == ("same", 3)
+        made = [*folder.glob("both.rerun-*.sif"), *folder.glob("both.rerun-*.parts/*.sif")]
+        jobs = {site.fact(str(path.relative_to(folder)), "batch")["job"] for path in made}
+        assert (len(made), len(jobs)) == (3, 3)

@@ -33,6 +33,14 @@ def make_old(where: str) -> None:
         for statement in script.split(";\n"):
             if statement.strip():
                 connection.exec_driver_sql(statement)
+        command = '["train","--lr","0.1","depth=3"]'
+        connection.execute(
+            text(
+                "INSERT INTO start_command (fingerprint, argv, command, cwd, environment)"
+                " VALUES ('f', '[]', :command, '/', '{}')"
+            ),
+            {"command": command},
+        )
     engine.dispose()
 
 
@@ -72,6 +80,7 @@ def test_a_catalog_of_version_1_becomes_what_a_new_one_is(
             behind = connection.execute(text("SELECT digest, behind FROM record ORDER BY id")).all()
             outside = connection.execute(text("SELECT 1 FROM record WHERE NOT is_inside")).all()
             again = connection.execute(text("SELECT ctime_ns FROM location")).scalar()
+            names = set(connection.scalars(text("SELECT name FROM setting_name")))
     assert [tuple(row) for row in behind] == [
         ("sha256:" + "a" * 64, None),
         ("sha256:" + "b" * 64, "sha256:" + "a" * 64),
@@ -80,6 +89,7 @@ def test_a_catalog_of_version_1_becomes_what_a_new_one_is(
     ]
     assert not outside
     assert again is None
+    assert names == {"lr", "depth"}
 
 
 def test_a_newer_catalog_is_refused_and_left_as_it_is(opened: Opened) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from sifprov.catalog import facts
+from sifprov.catalog.arguments import names_set, words
 from sifprov.catalog.bulk import Bulk, Row
 from sifprov.catalog.images import Images
 from sifprov.catalog.intern import Interned
@@ -20,6 +21,7 @@ from sifprov.catalog.tables import (
     execution,
     person,
     report,
+    setting_name,
     start_command,
     workflow,
     workflow_execution,
@@ -51,11 +53,12 @@ class Executions:
         self._environments = Interned(environment, *facts.ENVIRONMENT_COLUMNS)
         self._partitions = Interned(env_partition, *facts.PARTITION_COLUMNS, "environment_id")
         self._starts = Interned(start_command, *START_COLUMNS)
+        self._settings = Interned(setting_name, "name")
         self._workflows = Interned(workflow, "wf_key_name")
         self._workflow_runs = Interned(workflow_execution, "uuid", "composition", "workflow_id")
         self.all = (
-            self._persons, self._environments, self._partitions, self._starts, self._workflows,
-            self._workflow_runs,
+            self._persons, self._environments, self._partitions, self._starts, self._settings,
+            self._workflows, self._workflow_runs,
         )  # fmt: skip
 
     def put(self, bulk: Bulk, told: Iterable[Told]) -> dict[str, Execution]:
@@ -166,7 +169,7 @@ class Executions:
         partitions = self._partitions.of(
             bulk, ((*f.partition, environments[f.environment[0]]) for f in known)
         )
-        starts = self._starts.of(bulk, (t.start for t in told))
+        starts = self._start_commands(bulk, told)
         runs = self._workflow_executions(bulk, known)
         found: dict[str, Row] = {}
         for each in told:
@@ -184,6 +187,14 @@ class Executions:
                 partitions[each.facts.partition[0]],
             )
         return found
+
+    def _start_commands(self, bulk: Bulk, told: list[Told]) -> dict[str, int]:
+        rows = {t.start[0]: t.start[1:] for t in told if t.start}
+        place = START_COLUMNS.index("command") - 1
+        commands = (words(rows[key][place]) for key in self._starts.unknown(rows))
+        names = {name for command in commands for name in names_set(command)}
+        self._settings.ids(bulk, dict.fromkeys(names, ()))
+        return self._starts.ids(bulk, rows)
 
     def _workflow_executions(self, bulk: Bulk, known: list[facts.Told]) -> dict[str, int]:
         flows = [f.workflow for f in known if f.workflow]

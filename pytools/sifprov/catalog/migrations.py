@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, inspect, select, text
 
-from sifprov.catalog.tables import METADATA, VERSION, catalog_info
+from sifprov.catalog.arguments import names_set, words
+from sifprov.catalog.tables import METADATA, VERSION, catalog_info, setting_name, start_command
 from sifprov.errors import FileError
 from sifprov.version import VERSION as PROGRAM
 
@@ -95,10 +96,20 @@ def _from_3(connection: Connection) -> None:
     if connection.dialect.name != "postgresql":
         return
     found = inspect(connection)
-    for table in METADATA.tables:
+    for table in METADATA.tables.keys() & set(found.get_table_names()):
         for key in found.get_foreign_keys(table):
             drop = f'ALTER TABLE {table} DROP CONSTRAINT "{key["name"]}"'
             connection.execute(text(drop))
+
+
+def _from_5(connection: Connection) -> None:
+    """The names that commands set."""
+    setting_name.create(connection)
+    found: set[str] = set()
+    for command in connection.scalars(select(start_command.c.command)):
+        found |= names_set(words(command))
+    if found:
+        connection.execute(setting_name.insert(), [{"name": name} for name in sorted(found)])
 
 
 def _big(connection: Connection) -> str:
@@ -129,4 +140,5 @@ _STEPS: dict[int, Callable[[Connection], None]] = {
     2: _from_2,
     3: _from_3,
     4: lambda connection: None,  # an index, which is made with all that are missing
+    5: _from_5,
 }

@@ -42,7 +42,7 @@ from sqlalchemy import (
 )
 
 # Version of the schema; migrations.py has a step from each to the next.
-VERSION = 5
+VERSION = 6
 
 METADATA = MetaData(
     naming_convention={
@@ -160,6 +160,11 @@ start_command = Table(
     Column("command", Text, nullable=False),
     Column("cwd", Text, nullable=False),
     Column("environment", Text, nullable=False),
+)
+
+# What commands set: a name that none does is not sought in all of them.
+setting_name = Table(
+    "setting_name", METADATA, _key(), Column("name", Text, nullable=False, unique=True)
 )
 
 workflow = Table(

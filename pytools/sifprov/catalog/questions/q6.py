@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, select
 
 from sifprov.catalog.questions import Asked
 from sifprov.catalog.questions.groups import Group, groups, of_keys
-from sifprov.catalog.questions.scope import e, group_alone, group_job, scope
+from sifprov.catalog.questions.scope import e, group_alone, group_job, is_narrow, scope
 from sifprov.catalog.questions.variables import Variable, met, said, variable
 from sifprov.catalog.tables import container_image
 from sifprov.model.answer import ID, TEXTS, Answer, Column, Row
@@ -28,8 +28,9 @@ def ask(connection: Connection, asked: Asked) -> Answer:
     wanted = [variable(text) for text in asked.where]
     # The runs that are asked about narrow down where a variable is looked for.
     where: ColumnElement[bool] = scope(connection, asked)
+    few = is_narrow(asked)
     for each in wanted:
-        where = and_(where, met(connection, each, where))
+        where = and_(where, met(connection, each, where, few=few))
     runs = connection.execute(
         select(e.workflow_execution_id, group_job, group_alone, e.id, e.uuid, e.activity,
                e.start_command_id, container_image.c.name)

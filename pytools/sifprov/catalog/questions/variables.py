@@ -50,14 +50,15 @@ def _end(text: str) -> int:
 
 
 def met(
-    connection: Connection, wanted: Variable, scope: ColumnElement[bool]
+    connection: Connection, wanted: Variable, scope: ColumnElement[bool], *, few: bool
 ) -> ColumnElement[bool]:
-    """Returns the WHERE of the runs (of those in `scope`) that meet a condition."""
+    """Returns the WHERE of the runs (of those in `scope`, which may be `few`) that meet a
+    condition."""
     if isinstance(wanted, Condition):
         return one(connection, wanted)
     dialect, e = connection.dialect, execution.c
     as_arg = Condition("arg", wanted.name, wanted.operator, wanted.value, "")
-    commands = [key for key, _ in values(connection, as_arg)]
+    commands = [key for key, _ in values(connection, as_arg, scope if few else None)]
     runs = [*_tags(connection, wanted, scope), *_metrics(connection, wanted, scope)]
     return or_(among(dialect, e.id, runs), among(dialect, e.start_command_id, commands))
 
