@@ -36,31 +36,31 @@ COLUMNS = (
 # What a table for people shows of it.
 SHOWN = ("id", "started", "elapsed_s", "exit", "app", "inputs", "outputs", "activity")
 GOOD = "good"
+_ROWS = (
+    select(
+        execution.c.id, start_command.c.command, execution.c.uuid, execution.c.kind,
+        execution.c.started_us, execution.c.elapsed_us, execution.c.outcome, exit_number,
+        workflow.c.wf_key_name, workflow_execution.c.uuid, execution.c.activity,
+        container_image.c.name, content.c.digest, person.c.name, execution.c.job_id,
+        env_partition.c.host, execution.c.cpu_us, execution.c.max_memory_bytes,
+    )
+    .select_from(execution)
+    .outerjoin(container_image, container_image.c.id == execution.c.container_image_id)
+    .outerjoin(content, content.c.id == container_image.c.content_id)
+    .outerjoin(env_partition, env_partition.c.id == execution.c.env_partition_id)
+    .outerjoin(person, person.c.id == execution.c.person_id)
+    .outerjoin(start_command, start_command.c.id == execution.c.start_command_id)
+    .outerjoin(workflow_execution, workflow_execution.c.id == execution.c.workflow_execution_id)
+    .outerjoin(workflow, workflow.c.id == workflow_execution.c.workflow_id)
+)  # fmt: skip
 
 
 def find(
     connection: Connection, conditions: Sequence[Condition], limit: int | None = None
 ) -> Answer:
     """Returns a row for each run and making that fulfils all `conditions`."""
-    e = execution.c
-    query = (
-        select(
-            e.id, start_command.c.command, e.uuid, e.kind, e.started_us, e.elapsed_us, e.outcome,
-            exit_number, workflow.c.wf_key_name, workflow_execution.c.uuid, e.activity,
-            container_image.c.name, content.c.digest, person.c.name, e.job_id,
-            env_partition.c.host, e.cpu_us, e.max_memory_bytes,
-        )
-        .select_from(execution)
-        .outerjoin(container_image, container_image.c.id == e.container_image_id)
-        .outerjoin(content, content.c.id == container_image.c.content_id)
-        .outerjoin(env_partition, env_partition.c.id == e.env_partition_id)
-        .outerjoin(person, person.c.id == e.person_id)
-        .outerjoin(start_command, start_command.c.id == e.start_command_id)
-        .outerjoin(workflow_execution, workflow_execution.c.id == e.workflow_execution_id)
-        .outerjoin(workflow, workflow.c.id == workflow_execution.c.workflow_id)
-        .where(fulfilling(connection, conditions))
-        .order_by(e.started_us.desc(), e.id.desc())
-    )  # fmt: skip
+    query = _ROWS.where(fulfilling(connection, conditions))
+    query = query.order_by(execution.c.started_us.desc(), execution.c.id.desc())
     if limit is not None:
         query = query.limit(limit + 1)
     found = connection.execute(query).all()

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from sifprov.catalog.texts import escaped, short
 
+_THOSE = "those"
 _LAST = "\U0010ffff"
 
 
@@ -43,13 +44,30 @@ def contains(dialect: Dialect, text: ColumnElement[Any], part: str) -> ColumnEle
 
 def among(dialect: Dialect, value: ColumnElement[Any], ids: Iterable[int]) -> ColumnElement[bool]:
     """True where a number is one of `ids`, however many these are."""
+    return _among(dialect.name, value, None, as_those(dialect, ids)[_THOSE])
+
+
+def among_those(database: str, value: ColumnElement[Any]) -> ColumnElement[bool]:
+    """As `among`, in a statement that is built once for a kind of database; the ids come with
+    `as_those` when it is carried out."""
+    return _among(database, value, _THOSE, None)
+
+
+def as_those(dialect: Dialect, ids: Iterable[int]) -> dict[str, Any]:
+    """Returns the parameters of `among_those`."""
     numbers = sorted(set(ids))
-    if dialect.name == "sqlite":
-        each = func.json_each(bindparam(None, json.dumps(numbers))).table_valued("value")
+    return {_THOSE: json.dumps(numbers) if dialect.name == "sqlite" else numbers}
+
+
+def _among(
+    database: str, value: ColumnElement[Any], name: str | None, ids: Any
+) -> ColumnElement[bool]:
+    if database == "sqlite":
+        each = func.json_each(bindparam(name, ids)).table_valued("value")
         return value.in_(select(each.c.value))
     # An operator of its own: SQLAlchemy 2.0 makes `!= ANY` of what is negated, another thing.
     is_any = value.op("=", is_comparison=True)
-    return is_any(func.any(bindparam(None, numbers, type_=ARRAY(BigInteger))))
+    return is_any(func.any(bindparam(name, ids, type_=ARRAY(BigInteger))))
 
 
 def text_is(

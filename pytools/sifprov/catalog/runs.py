@@ -98,13 +98,17 @@ def _plain(operator: str) -> str:
     return "=" if operator == "!=" else operator
 
 
-def _among(connection: Connection, column: ColumnElement[Any], found: Found) -> _Where:
-    """True where a column is one of the ids that a query finds: looked up now when they are few,
-    for no database guesses well how many they will be."""
+def _found(connection: Connection, found: Found) -> Callable[[ColumnElement[Any]], _Where]:
+    """Returns what tells of a column that it is one of the ids that a query finds: looked up now
+    when they are few, for no database guesses well how many they will be."""
     ids = list(connection.scalars(found.limit(_FEW + 1)))
     if len(ids) > _FEW:
-        return column.in_(select(found.subquery().c[0]))
-    return among(connection.dialect, column, ids)
+        return lambda column: column.in_(select(found.subquery().c[0]))
+    return lambda column: among(connection.dialect, column, ids)
+
+
+def _among(connection: Connection, column: ColumnElement[Any], found: Found) -> _Where:
+    return _found(connection, found)(column)
 
 
 def _linked(connection: Connection, link: str, operator: str, found: Found) -> _Where:
@@ -114,14 +118,14 @@ def _linked(connection: Connection, link: str, operator: str, found: Found) -> _
     return or_(column.is_(None), not_(is_it)) if operator == "!=" else is_it
 
 
-def _used(connection: Connection, states: Found) -> Select[Any]:
-    return select(used.c.execution_id).where(_among(connection, used.c.state_id, states))
+def _used(is_state: Callable[[ColumnElement[Any]], _Where]) -> Select[Any]:
+    return select(used.c.execution_id).where(is_state(used.c.state_id))
 
 
-def _left(connection: Connection, states: Found) -> Select[Any]:
-    found = select(state.c.generated_by).where(_among(connection, state.c.id, states))
+def _left(is_state: Callable[[ColumnElement[Any]], _Where]) -> Select[Any]:
     # NOT IN of a list that holds NULL is never true.
-    return found.where(state.c.generated_by.is_not(None))
+    made = state.c.generated_by.is_not(None)
+    return select(state.c.generated_by).where(is_state(state.c.id), made)
 
 
 def _ran(connection: Connection, images: Found) -> Select[Any]:
@@ -131,13 +135,13 @@ def _ran(connection: Connection, images: Found) -> Select[Any]:
 
 def _input(connection: Connection, operator: str, text: str) -> _Where:
     states = things.states(connection.dialect, operator, text)
-    found = _among(connection, execution.c.id, _used(connection, states))
+    found = _among(connection, execution.c.id, _used(_found(connection, states)))
     return _or_reported(connection, found, operator, text, INPUT)
 
 
 def _output(connection: Connection, operator: str, text: str) -> _Where:
     states = things.states(connection.dialect, operator, text)
-    found = _among(connection, execution.c.id, _left(connection, states))
+    found = _among(connection, execution.c.id, _left(_found(connection, states)))
     return _or_reported(connection, found, operator, text, OUTPUT)
 
 
@@ -147,7 +151,8 @@ def _container(connection: Connection, operator: str, text: str) -> _Where:
 
 
 def _taking_part(connection: Connection, states: Found, images: Found | None) -> _Where:
-    parts = [_used(connection, states), _left(connection, states)]
+    is_state = _found(connection, states)
+    parts = [_used(is_state), _left(is_state)]
     if images is not None:
         parts.append(_ran(connection, images))
     return _among(connection, execution.c.id, union(*parts))
