@@ -12,8 +12,12 @@ from sifprov.errors import MissingError, SifprovError
 LOCK = 0x73696670726F76
 # What is asked for stands together in few pages, mostly in memory: an index is worth it sooner than
 # the server's defaults have it, which are for disks that turn. Other processes, and code made for
-# one statement, cost more than they bring.
-_PLANS = "-c random_page_cost=1.1 -c max_parallel_workers_per_gather=0 -c jit=off"
+# one statement, cost more than they bring. Our joins are written in the order in which they are to
+# be done: to look for another one takes longer than to find a run.
+_PLANS = (
+    "-c random_page_cost=1.1 -c max_parallel_workers_per_gather=0 -c jit=off"
+    " -c join_collapse_limit=1"
+)
 
 
 def make_engine(place: Place, patience: float, *, read_only: bool = False) -> Engine:

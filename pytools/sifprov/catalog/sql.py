@@ -108,6 +108,8 @@ def _ask_postgresql(
         base: Any = pooled.driver_connection
         base.execute("SET TRANSACTION READ ONLY")
         base.execute(f"SET LOCAL statement_timeout = {max(1, int(seconds * 1000))}")
+        # A user's joins are in any order; ours are not (postgresql.py).
+        base.execute("SET LOCAL join_collapse_limit = 8")
         _give_up_rights(base, statement)
         with base.cursor(name="sifprov") as cursor:
             cursor.execute(statement.strip().rstrip(";"))
