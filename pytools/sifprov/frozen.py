@@ -52,8 +52,14 @@ class _Fields:
 
 
 def _init(self: Any, /, *positional: Any, **named: Any) -> None:
-    names: tuple[str, ...] = self.__match_args__
     wanted, defaults = self._frozen
+    if not positional and named.keys() == wanted:
+        # As most are made, and thousands of them at a time.
+        self.__dict__.update(named)
+        if hasattr(self, "__post_init__"):
+            self.__post_init__()
+        return
+    names: tuple[str, ...] = self.__match_args__
     given = dict(zip(names, positional, strict=False))
     values = {**defaults, **given, **named}
     if len(positional) > len(names) or values.keys() != wanted or given.keys() & named:

@@ -88,6 +88,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
     parser.add_argument("--runs", type=int, default=30, help="of every way in `time`, at least 2")
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        choices=thesis_time.MODELS,
+        metavar="MODEL",
+        default=list(thesis_time.MODELS),
+        help="of `time`: kknn, forest",
+    )
     parser.add_argument("--rounds", type=int, default=5, help="of every way in `copy`, at least 2")
     parser.add_argument("--megabytes", type=int, default=2100, help="of the files in `copy`")
     parser.add_argument("--seed", type=int, default=2020, help="of the order")
@@ -100,7 +108,9 @@ def main() -> int:
     if options.show:
         good = [show(name, results[name]) for name in PARTS if name in results]
     else:
-        chosen = Options(options.runs, options.rounds, options.megabytes, options.seed)
+        chosen = Options(
+            options.runs, options.rounds, options.megabytes, options.seed, tuple(options.models)
+        )
         for name in options.only:
             results[name] = measure(name, chosen)
             keep(options.json, results)

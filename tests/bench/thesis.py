@@ -28,12 +28,13 @@ LIMIT = 600.0
 
 @dataclass(frozen=True)
 class Options:
-    """What the caller chose. `runs` and `rounds` None: as many as fit the part."""
+    """What the caller chose; `models` are those of `time`."""
 
     runs: int = 30
     rounds: int = 5
     megabytes: int = 2100
     seed: int = 2020
+    models: tuple[str, ...] = ()
 
 
 @dataclass

@@ -41,7 +41,7 @@ _VERSIONS = ("dpkg-query", "-W", "-f", "${Package} ${Version}\\n")
 
 def measure(place: Place, options: Options) -> Raw:
     """Runs every model in every way, in turn. Raises SystemExit where R is not installed."""
-    versions = {model: _same_version(place, model) for model in MODELS}
+    versions = {model: _same_version(place, model) for model in options.models}
     data = place.folder / "time"
     data.mkdir()
     for part in ("train", "eval"):
@@ -49,9 +49,9 @@ def measure(place: Place, options: Options) -> Raw:
         subprocess.run(["python3", SOIL / "make_data.py", folder, part], check=True)
         create_data(str(data / f"{part}.sif"), mount=f"/Inputs/{part}", source=str(folder))
     create_data(str(data / "empty.sif"), mount="/Outputs", free=4 << 20)
-    results: dict[str, set[str]] = {model: set() for model in MODELS}
+    results: dict[str, set[str]] = {model: set() for model in options.models}
     tasks: dict[str, Callable[[], float]] = {}
-    for model in MODELS:
+    for model in options.models:
         image = app(f"scenarios/soil/{model}.def")
         tasks[f"{model}: {NATIVE}"] = partial(_native, place, data, model, results[model])
         for way in (BARE, PLUGIN, WRAPPER):
@@ -136,6 +136,8 @@ def report(raw: Raw) -> Report:
     """The table of each model, and the bounds."""
     said = Report()
     for model, title in MODELS.items():
+        if model not in raw["versions"]:
+            continue
         times = {way: raw["times"][f"{model}: {way}"] for way in (NATIVE, BARE, PLUGIN, WRAPPER)}
         rows = []
         for way, values in times.items():

@@ -353,6 +353,7 @@ def test_a_replay_by_snakemake_comes_to_the_same_verdict(done: Site) -> None:
     assert problems("sifprov.rerun/1", found) == []
     assert found["verdict"] == "same"
     assert [s["verdict"] for s in found["steps"]] == ["same"] * 4
+    assert all(s["milliseconds"] > 0 and not s["again"] for s in found["steps"])
     assert sorted(done.started()) == ["join", "left", "prep", "right"]
     assert not list(done.folder.glob(".*.parts"))
     plain = done.cli("rerun", "join.sif", "--from-origin", "--json").stdout
@@ -370,10 +371,12 @@ def test_a_replay_by_snakemake_that_fails_goes_on(done: Site) -> None:
     assert "ended with 3" in ended.stderr or "exit code 3" in ended.stderr
     assert not done.path("again.sif").exists()
     done.started()
-    done.cli(*words, "--engine", "snakemake")
+    found = json.loads(done.cli(*words, "--engine", "snakemake", "--json").stdout)
     ran = done.started()
     assert "prep" not in ran
     assert "right" in ran
+    # What the first start had done is told so, and nothing else.
+    assert sum(s["again"] for s in found["steps"]) == 4 - len(ran)
     assert done.path("again.sif").exists()
 
 

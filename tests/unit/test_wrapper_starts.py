@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -125,6 +126,15 @@ def test_an_end_that_is_not_told_is_not_guessed(events: None) -> None:
     watch._executed.add(gone.pid)
     watch._gone.discard(gone.pid)
     assert watch.verdict(status) == Verdict(None, "a command may have ended so, with 255")
+
+
+def test_an_end_counts_from_whichever_queue_tells_it_first(events: None) -> None:
+    watch = Starts()
+    watch.began(10)
+    watch._executed, watch._below = {10, 20}, {20}
+    told = struct.pack("=IIIIII", 20, 20, 255 << 8, signal.SIGCHLD, 10, 10)
+    watch._take_birth(starts._EXIT, told)
+    assert watch.verdict(255 << 8) == RAN
 
 
 def test_a_program_that_lives_on_is_not_waited_for(events: None) -> None:

@@ -195,7 +195,8 @@ def _isolation(value: Mapping[str, Json]) -> str | None:
 
 
 def _object(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, Mapping) else {}
+    # What was parsed is a dict, which is told sooner.
+    return value if isinstance(value, dict | Mapping) else {}
 
 
 def _word(value: Mapping[str, Json], name: str) -> str | None:

@@ -1,15 +1,18 @@
 """Indexes what is below some paths: what is new or has changed is read, the rest only looked at.
 
-Files are read by several processes and put in by this one, some hundred in a transaction: what was
+Files are read by several processes and put in by a thread of this one, some hundred in a
+transaction, while the next are collected: what was
 committed stays when it is killed, and the next one goes on there. A second one at the same time
 begins at the other end, and what either has read in the meantime the other passes over.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from sqlalchemy import Connection
@@ -31,6 +34,8 @@ _PATHS = 32 * 1024
 # What is put in at a time, and after how many seconds in any case.
 _FILES, _RECORDS, _SECONDS = 512, 4096, 1.0
 _REASONS = 5
+# That are made between two looks for garbage.
+_OBJECTS = 100_000
 _KNOWN = "name, id, device, inode, size, mtime_ns, ctime_ns, status"
 
 
@@ -67,9 +72,20 @@ def index(
     """Indexes `paths`, files or folders with all below them; `jobs` processes read. `prune` forgets
     what has vanished. Raises FileError where the catalog fails."""
     jobs = jobs or min(len(os.sched_getaffinity(0)), 8)
-    with catalog.indexing() as is_first, catalog.looking() as bulk:
+    with _seldom_collecting(), catalog.indexing() as is_first, catalog.looking() as bulk:
         walk = Walk(paths, backwards=not is_first)
         return _Index(catalog, bulk, walk, on_step).run(jobs, prune=prune)
+
+
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """Lets Python look for garbage less often: rows and records refer to nothing in a circle."""
+    before = gc.get_threshold()
+    gc.set_threshold(_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class _Index:
@@ -84,15 +100,19 @@ class _Index:
         self._seen: list[Seen] = []
         self._told: dict[str, Told] = {}
         self._put_at = self._shown_at = time.monotonic()
+        self._writer = ThreadPoolExecutor(1)
+        self._writing: tuple[Future[tuple[int, list[Twin]]], list[Seen]] | None = None
         self._counts = dict.fromkeys(("new", "unchanged", "changed", "foreign", "unreadable"), 0)
         self._records = 0
         self._reasons: list[tuple[str, str]] = []
 
     def run(self, jobs: int, *, prune: bool) -> Summary:
         began = time.monotonic()
-        for found in read_all(self._chunks(), self._reader, jobs):
-            self._take(found)
-        self._put()
+        with self._writer:
+            for found in read_all(self._chunks(), self._reader, jobs):
+                self._take(found)
+            self._put()
+            self._settle()
         self._on_step("looking for what has moved or vanished")
         ended = self._finish.run(self._bulk, prune=prune)
         self._reasons += self._walk.problems[: max(_REASONS - len(self._reasons), 0)]
@@ -158,7 +178,8 @@ class _Index:
             self._put()
 
     def _put(self) -> None:
-        """Puts in what was read, in one transaction."""
+        """Begins to put in what was read, in one transaction, when the one before is done."""
+        self._settle()
         self._put_at = time.monotonic()
         if not self._seen and not self._told:
             return
@@ -173,8 +194,19 @@ class _Index:
             with self._ingest.batch(connection) as batch:
                 return batch.put(told.values(), inside), batch.put_locations(by_folder)
 
-        count, twins = self._catalog.write(work)
-        self._ingest.commit()
+        def write() -> tuple[int, list[Twin]]:
+            found = self._catalog.write(work)
+            self._ingest.commit()
+            return found
+
+        self._writing = self._writer.submit(write), seen
+
+    def _settle(self) -> None:
+        """Waits until what was put in is committed. Raises FileError."""
+        if self._writing is None:
+            return
+        (future, seen), self._writing = self._writing, None
+        count, twins = future.result()
         self._records += count
         self._finish.twins += twins
         for each in seen:

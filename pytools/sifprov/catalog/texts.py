@@ -23,6 +23,10 @@ _CUT = "…sha256:"
 _ESCAPE = re.compile(r"\\(\\|x[0-9a-f]{2}|u[0-9a-f]{4})")
 
 
+# As JSON, without spaces; json.dumps makes an encoder each time.
+compact = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def short(text: str) -> str:
     """Returns a text that an index may hold."""
     return text if len(text) <= SHORT and text.isascii() and "\0" not in text else _bounded(text)
@@ -131,10 +135,10 @@ def object_text(value: Mapping[str, Json], limit: int = LONG) -> str:
 
 
 def _json(value: Json) -> str:
-    made = json.dumps(value, separators=(",", ":"))
+    made = compact(value)
     # Neither could be cast to jsonb.
     if "\\u0000" in made or "\\ud" in made:
-        made = json.dumps(_clean(value), separators=(",", ":"))
+        made = compact(_clean(value))
     return made
 
 

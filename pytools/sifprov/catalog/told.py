@@ -6,12 +6,11 @@ No I/O and no database, so that many processes can do it side by side.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from sifprov.catalog import facts
-from sifprov.catalog.texts import escaped, fingerprint, list_text, long, object_text, short
+from sifprov.catalog.texts import compact, escaped, fingerprint, list_text, long, object_text, short
 from sifprov.errors import RecordError
 from sifprov.model.canonical import Json, loads, record_digest
 from sifprov.model.container import (
@@ -230,7 +229,7 @@ def _likeness(value: Mapping[str, Json]) -> int:
         if isinstance(each, Mapping) and each["role"] == OUTPUT and "files" in each:
             each = {name: field for name, field in each.items() if name != "files"}
         shared.append(each)
-    data = json.dumps(shared, separators=(",", ":")).encode("ascii")
+    data = compact(shared).encode("ascii")
     return int.from_bytes(hashlib.sha256(data).digest()[:8], "big", signed=True)
 
 

@@ -30,7 +30,7 @@ from sifprov.terminal import command as command_line
 from sifprov.terminal import printable
 from sifprov.workflow.replayed import make_ahead
 from sifprov.workflow.snakemake import Engine
-from sifprov.workflow.work import FAILED, RUNNING, State
+from sifprov.workflow.work import FAILED, RUNNING, UP_TO_DATE, State
 
 
 @click.command("rerun")
@@ -223,7 +223,7 @@ class _Terminal:
     def state(self, state: State, total: int) -> None:
         """Tells of a run that Snakemake has started, when it has ended."""
         if not self._quiet and state.state != RUNNING:
-            word = "failed" if state.state == FAILED else "done"
+            word = {FAILED: "failed", UP_TO_DATE: "done before:"}.get(state.state, "done")
             click.echo(f"[{state.number}/{total}] {word} run {state.activity[:8]}", err=True)
 
     def command(self, argv: tuple[str, ...]) -> None:

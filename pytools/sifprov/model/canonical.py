@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sifprov.errors import RecordError
 from sifprov.sha import sha256
@@ -54,16 +54,23 @@ def check(value: Json, depth: int = 0) -> None:
         if not value.isascii():
             value.encode("utf-8")
     elif isinstance(value, dict):
-        for name, item in value.items():
-            check(name, depth)
-            check(item, depth + 1)
+        names = "".join(value)
+        if not names.isascii():
+            names.encode("utf-8")
+        _check_all(value.values(), depth + 1)
     elif isinstance(value, list):
-        for item in value:
-            check(item, depth + 1)
-    else:
+        _check_all(value, depth + 1)
+    elif value is not None and value is not True and value is not False:
         _ordered(value, depth)
     if depth > _MAX_DEPTH:
         raise ValueError("nested too deeply")
+
+
+def _check_all(values: Iterable[Json], depth: int) -> None:
+    for item in values:
+        # Most are such texts.
+        if depth > _MAX_DEPTH or item.__class__ is not str or not item.isascii():
+            check(item, depth)
 
 
 def loads(data: bytes) -> Json:

@@ -81,8 +81,8 @@ class Reader:
         """Returns a UUID in its canonical form."""
         value = self.json(name)
         try:
-            if isinstance(value, str) and str(UUID(value)) == value:
-                return UUID(value)
+            if isinstance(value, str) and str(made := UUID(value)) == value:
+                return made
         except ValueError:
             pass
         raise RecordError(self.path(name), "not a UUID")

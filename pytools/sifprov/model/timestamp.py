@@ -52,10 +52,8 @@ def is_time(text: str) -> bool:
 def seconds_of(text: str) -> int:
     """Returns the seconds from the epoch to `YYYY-MM-DDTHH:MM:SS`, UTC. Raises ValueError where the
     calendar has no such time. `datetime`, which can do it too, takes a millisecond to import."""
-    year, month, day, hour, minute, second = (
-        int(text[at : at + size])
-        for at, size in ((0, 4), (5, 2), (8, 2), (11, 2), (14, 2), (17, 2))
-    )
+    year, month, day = int(text[:4]), int(text[5:7]), int(text[8:10])
+    hour, minute, second = int(text[11:13]), int(text[14:16]), int(text[17:19])
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     good = year and 1 <= month <= 12 and hour < 24 and minute < 60 and second < 60
     if not good or not 1 <= day <= _MONTHS[month - 1] + (leap and month == 2):

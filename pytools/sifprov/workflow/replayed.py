@@ -28,7 +28,15 @@ from sifprov.workflow.plan import ascii_line
 from sifprov.workflow.snakefile import Rule, text
 from sifprov.workflow.snakemake import Engine
 from sifprov.workflow.step import program
-from sifprov.workflow.work import DONE, FAILED, RUNNING, State, Steps, write_whole
+from sifprov.workflow.work import (
+    DONE,
+    FAILED,
+    RUNNING,
+    UP_TO_DATE,
+    State,
+    Steps,
+    write_whole,
+)
 
 SCHEMA = "sifprov.replay-options/1"
 _FOLDER, _LOG = "snakemake", "snakemake.log"
@@ -102,13 +110,13 @@ def make_ahead(
     *,
     environ: Mapping[str, str],
     on_state: Callable[[State, int], None] = lambda state, total: None,
-) -> Callable[[Work], None]:
+) -> Callable[[Work], Mapping[str, float]]:
     """Returns what lets Snakemake make all states of a plan in its work folder (for `replay`).
     `on_state` hears of each step that begins or ends, and of how many there are. Raises
     MissingError without Snakemake."""
     snakemake.version()
 
-    def ahead(work: Work) -> None:
+    def ahead(work: Work) -> Mapping[str, float]:
         wanted = Wanted(container, work.into, os.getcwd(), options)
         folder = os.path.join(work.folder, _FOLDER)
         with suppress(FileNotFoundError):
@@ -118,7 +126,7 @@ def make_ahead(
         except OSError as error:
             raise FileError(f"{folder}: {error.strerror}") from error
         try:
-            _run(planned, wanted, folder, engine, environ, on_state)
+            return _run(planned, wanted, folder, engine, environ, on_state)
         finally:
             with suppress(OSError):
                 remove_tree(folder)
@@ -133,7 +141,8 @@ def _run(
     engine: Engine,
     environ: Mapping[str, str],
     on_state: Callable[[State, int], None],
-) -> None:
+) -> Mapping[str, float]:
+    """Returns the seconds that each step which was not done before took, by its key."""
     numbers = {step.key: number for number, step in enumerate(planned.steps, start=1)}
     rules = [
         Rule(numbers[step.key], tuple(numbers[key] for key in step.needs)) for step in planned.steps
@@ -154,7 +163,8 @@ def _run(
     argv = snakemake.command_line(engine, folder)
     code = snakemake.run(argv, folder, log, environ, look)
     if code == 0:
-        return
+        look()
+        return {s.activity: s.milliseconds / 1000 for s in told.values() if s.state == DONE}
     failed = next((s for s in told.values() if s.state == FAILED), None)
     if failed:
         raise _error(failed)
@@ -193,7 +203,7 @@ def replay_step(value: Json, number: int, steps: Steps, folder: str) -> State:
         work = Work(planned, wanted.into, _held(os.path.dirname(folder), planned))
         log = os.open(steps.path(number, "log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            execute(planned, work, Execution(stdout=log, only=key))
+            outcome = execute(planned, work, Execution(stdout=log, only=key))
         finally:
             os.close(log)
     except SifprovError as error:
@@ -203,7 +213,8 @@ def replay_step(value: Json, number: int, steps: Steps, folder: str) -> State:
     except OSError as error:
         steps.write(state(FAILED, str(error), int(Exit.USAGE)))
         raise FileError(f"{error.filename or wanted.cwd}: {error.strerror}") from error
-    found = state(DONE, code=0)
+    done = next(each for each in outcome.done if each.key == key)
+    found = state(UP_TO_DATE if done.again else DONE, code=done.code)
     steps.write(found)
     steps.mark(number)
     return found

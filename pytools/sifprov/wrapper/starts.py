@@ -177,8 +177,6 @@ class Starts:
                 return False
             time.sleep(0.002)
             self._receive()
-        # The same event may be in one queue a moment before it is in the other.
-        self._receive()
         return True
 
     def _is_below(self, pid: int) -> bool | None:
@@ -214,9 +212,12 @@ class Starts:
             if parent == self._runtime or parent in self._below:
                 self._below.add(pid)
         elif event == _EXIT:
-            thread, pid = struct.unpack_from("=II", data)
+            thread, pid, code = struct.unpack_from("=III", data)
             if thread == pid and pid in self._below:
                 self._gone.add(pid)
+                if code:
+                    # It may be in this queue a moment before it is in the other.
+                    self._take(event, data)
 
     def _take(self, event: int, data: bytes) -> None:
         _, pid = struct.unpack_from("=II", data)
