@@ -530,3 +530,8 @@ def test_the_plugin_says_that_it_keeps_no_output() -> None:
     assert "sifprov exec --log" in (log.reason or "")
     assert "log" not in {f.name for f in collect(replace(asked, captured_by=WRAPPER), END)}
     assert "log" not in {f.name for f in collect(request(), END)}
+
+
+@pytest.mark.parametrize("value", [{"source": "", "value": 1}, {"reason": "", "value": None}])
+def test_what_was_read_is_written_as_it_was(value: dict[str, Any]) -> None:
+    assert Fact.from_json("x", value, "x").to_json() == value

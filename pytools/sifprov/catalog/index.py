@@ -108,11 +108,13 @@ class _Index:
 
     def run(self, jobs: int, *, prune: bool) -> Summary:
         began = time.monotonic()
-        with self._writer:
-            for found in read_all(self._chunks(), self._reader, jobs):
+        try:
+            for found in read_all(self._chunks(), self._reader, jobs, alone=self._rest):
                 self._take(found)
             self._put()
             self._settle()
+        finally:
+            self._writer.shutdown()
         self._on_step("looking for what has moved or vanished")
         ended = self._finish.run(self._bulk, prune=prune)
         self._reasons += self._walk.problems[: max(_REASONS - len(self._reasons), 0)]
@@ -211,6 +213,13 @@ class _Index:
         self._finish.twins += twins
         for each in seen:
             self._count(each)
+
+    def _rest(self) -> None:
+        """Ends the thread, until there is more to put in: a process that is forked beside it could
+        wait for a lock that nobody gives back."""
+        self._settle()
+        self._writer.shutdown()
+        self._writer = ThreadPoolExecutor(1)
 
     def _count(self, seen: Seen) -> None:
         known = self._known.pop((seen.file.folder, seen.file.key), None)

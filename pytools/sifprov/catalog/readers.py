@@ -24,9 +24,12 @@ _FEW = 3
 _AHEAD = 2
 
 
-def read_all(chunks: Iterable[Chunk], start: Start, jobs: int) -> Iterator[Found]:
+def read_all(
+    chunks: Iterable[Chunk], start: Start, jobs: int, *, alone: Callable[[], None] = lambda: None
+) -> Iterator[Found]:
     """Yields what is found in each chunk, in no order; `start` opens what reads, in each of `jobs`
-    processes. Chunks are taken as there is room for them."""
+    processes. Chunks are taken as there is room for them. `alone` is called before a process is
+    started in another's place: no other thread may be at work then."""
     rest = iter(chunks)
     first: list[Chunk] = []
     for chunk in rest:
@@ -36,7 +39,7 @@ def read_all(chunks: Iterable[Chunk], start: Start, jobs: int) -> Iterator[Found
         if jobs == 1:
             break
     if jobs > 1 and len(first) > _FEW:
-        yield from _Processes(start, jobs).read(_joined(first, rest))
+        yield from _Processes(start, jobs, alone).read(_joined(first, rest))
         return
     with start() as reader:
         for chunk in _joined(first, rest):
@@ -72,8 +75,8 @@ class _Worker:
 
 
 class _Processes:
-    def __init__(self, start: Start, jobs: int) -> None:
-        self._start, self._jobs = start, jobs
+    def __init__(self, start: Start, jobs: int, alone: Callable[[], None]) -> None:
+        self._start, self._jobs, self._alone = start, jobs, alone
         self._workers: list[_Worker] = []
         self._again: deque[Chunk] = deque()
 
@@ -120,6 +123,7 @@ class _Processes:
         else:
             self._again.extend([f] for f in culprits)
         worker.stop()
+        self._alone()
         self._workers[self._workers.index(worker)] = _Worker(self._start)
 
 

@@ -50,7 +50,7 @@ def command(
       sifprov find input=raw.sif 'exit!=0' --json
       sifprov find workflow=surrogate 'metric.r2>0.9' tag.paper=draft-2
       sifprov find -q digest=tree-v1:18b4e1 | xargs -n 1 sifprov trail
-      sifprov find --containers user=ada since=yesterday | xargs -d '\\n' -n 1 sifprov verify
+      sifprov find --containers user=user7 since=yesterday | xargs -d '\\n' -n 1 sifprov verify
     """
     only_one(ids=ids, containers=containers, json=as_json, csv=as_csv)
     if words:

@@ -51,7 +51,7 @@ def command(
     Examples:
       sifprov index ~/results
       sifprov index /project/data /project/results --prune
-      sifprov index . --catalog postgresql://ada@db.site.org/sifprov
+      sifprov index . --catalog postgresql://user7@db.site.org/sifprov
       sifprov index . --json | jq .new
     """
     take_before(catalog)

@@ -73,7 +73,7 @@ def command(
     Examples:
       sifprov log
       sifprov log --failed --since 7d
-      sifprov log --user ada -n 100 --csv
+      sifprov log --user user7 -n 100 --csv
       sifprov log output.sif
       sifprov log output.sif --stream stderr > errors.txt
       sifprov log output.sif --telemetry

@@ -41,7 +41,7 @@ def command(
     Examples:
       sifprov ps
       sifprov ps --all --watch
-      sifprov ps --user ada --json
+      sifprov ps --user user7 --json
     """
     if everybody and user is not None:
         raise click.UsageError("--all and --user exclude each other")

@@ -27,8 +27,8 @@ class Fact:
     def to_json(self) -> Json:
         """Returns the JSON object of this fact."""
         if self.value is None:
-            return {"reason": self.reason or "not known", "value": None}
-        return {"source": self.source or "not known", "value": self.value}
+            return {"reason": _said(self.reason), "value": None}
+        return {"source": _said(self.source), "value": self.value}
 
     @classmethod
     def from_json(cls, name: str, value: Json, path: str) -> Fact:
@@ -48,6 +48,11 @@ class Fact:
         except ValueError as error:
             raise RecordError(r.path("value"), str(error)) from error
         return found
+
+
+def _said(text: str | None) -> str:
+    # An empty one was read so, and stays.
+    return "not known" if text is None else text
 
 
 def facts_to_json(facts: tuple[Fact, ...]) -> Json:

@@ -109,7 +109,7 @@ QUESTIONS: Mapping[str, Question] = {
             "What they are, what they were made from, and where they ran last. Who made an image is"
             " what its labels say. USER may hold '*' and '?'.",
             ("user",), ("user",),
-            examples=("--user ada", "--user 'ada*' --csv"),
+            examples=("--user user7", "--user 'user7*' --csv"),
         ),
         Question(
             "q6", "Which workflows met a condition, under which composition?",

@@ -28,7 +28,7 @@ def ask(connection: Connection, asked: Asked) -> Answer:
     if "*" in user or "?" in user:
         who = glob(connection.dialect, c.creator, user)
     else:
-        # As in `Ada L. <ada@lab>`, too.
+        # As in `A name <user7@lab>`, too.
         who = (c.creator == user) | begins(connection.dialect, c.creator, user + " <")
     images = connection.execute(
         select(c.id, c.creator, c.architecture, c.driver, c.name, c.description, c.base_image)

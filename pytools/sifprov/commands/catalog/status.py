@@ -27,7 +27,7 @@ def command(as_json: bool, catalog: str | None) -> None:
     \b
     Examples:
       sifprov catalog status
-      sifprov catalog status --catalog postgresql://ada@db.site.org/sifprov
+      sifprov catalog status --catalog postgresql://user7@db.site.org/sifprov
       sifprov catalog status --json | jq .records
     """
     with open_catalog(catalog) as opened:
