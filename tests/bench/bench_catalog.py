@@ -5,8 +5,8 @@ index`, with the files in the page cache; then once more, with nothing changed. 
 which stand in no file, are put in by the function that the index itself uses, until there are a
 million. Then the catalog is asked: a run by the digest of a container, all that was derived from
 one with ten thousand descendants, and the eight questions. Each time is that of the library's call
-(SQLite's file is opened in it, PostgreSQL's connection is kept), without the start of the program. PostgreSQL is Debian's, as a server
-of the benchmark's own with its default settings.
+(SQLite's file is opened in it, PostgreSQL's connection is kept), without the start of the program.
+PostgreSQL is Debian's, as a server of the benchmark's own with its default settings.
 
 Memory is the greatest sum, over the index and the processes that it starts, of the pages that are
 theirs (PSS, so shared ones are shared out), looked at twenty times a second.
