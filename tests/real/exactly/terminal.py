@@ -77,10 +77,11 @@ class Terminal:
     def type_and_wait(self, line: str) -> None:
         """Types a line that gives the terminal to another group of processes, and waits until that
         has it: only then do keys such as ^C reach it."""
-        before = os.tcgetpgrp(self.master)
+        # The line before may still be at its end; then the shell has the terminal for a moment.
+        others = {os.tcgetpgrp(self.master), os.getpgid(self.process.pid)}
         self.type(line + "\n")
         deadline = time.monotonic() + PATIENCE
-        while os.tcgetpgrp(self.master) == before:
+        while os.tcgetpgrp(self.master) in others:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the terminal stays where it was before {line!r}")
             time.sleep(0.01)
