@@ -53,18 +53,15 @@ class _Fields:
 
 def _init(self: Any, /, *positional: Any, **named: Any) -> None:
     wanted, defaults = self._frozen
-    if not positional and named.keys() == wanted:
-        # As most are made, and thousands of them at a time.
-        self.__dict__.update(named)
-        if hasattr(self, "__post_init__"):
-            self.__post_init__()
-        return
-    names: tuple[str, ...] = self.__match_args__
-    given = dict(zip(names, positional, strict=False))
-    values = {**defaults, **given, **named}
-    if len(positional) > len(names) or values.keys() != wanted or given.keys() & named:
-        wrong = ", ".join(sorted((values.keys() ^ wanted) | (given.keys() & named)))
-        raise TypeError(f"{type(self).__name__}(): missing, unknown or given twice: {wrong}")
+    values = named
+    # Most are made by all of their names, thousands of them at a time.
+    if positional or named.keys() != wanted:
+        names: tuple[str, ...] = self.__match_args__
+        given = dict(zip(names, positional, strict=False))
+        values = {**defaults, **given, **named}
+        if len(positional) > len(names) or values.keys() != wanted or given.keys() & named:
+            wrong = ", ".join(sorted((values.keys() ^ wanted) | (given.keys() & named)))
+            raise TypeError(f"{type(self).__name__}(): missing, unknown or given twice: {wrong}")
     self.__dict__.update(values)
     if hasattr(self, "__post_init__"):
         self.__post_init__()

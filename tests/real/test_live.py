@@ -8,7 +8,7 @@ import pwd
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -62,8 +62,17 @@ def going_on(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A run that goes on meanwhile; `communicate` ends its standard input."""
     binds = [word for bind in BINDS for word in ("-B", bind)]
-    user = [] if job.run.is_root else ["setpriv", "--reuid", job.run.user, "--clear-groups"]
     argv = job.wrapped("exec", *binds, job.app, "sh", "-c", script)
+    with begun(job, argv, env) as process:
+        yield process
+
+
+@contextmanager
+def begun(
+    job: WrapJob, argv: Sequence[str], env: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[subprocess.Popen[bytes]]:
+    """As the job's user, reporting."""
+    user = [] if job.run.is_root else ["setpriv", "--reuid", job.run.user, "--clear-groups"]
     environment = [f"{name}={value}" for name, value in job.env({**LIVE, **env}).items()]
     process = subprocess.Popen(
         [*user, "env", *environment, *argv], cwd=job.path("."), start_new_session=True,
@@ -186,22 +195,13 @@ def test_what_a_replay_reports(job: Job) -> None:
 def test_a_replay_is_seen_while_it_goes_on_and_when_it_was_interrupted(wrap_job: WrapJob) -> None:
     job = wrap_job
     job.exec("sh", "-c", f"{COPY}; sleep 0").expect()
-    user = [] if job.run.is_root else ["setpriv", "--reuid", job.run.user, "--clear-groups"]
-    environment = [f"{name}={value}" for name, value in job.env(LIVE).items()]
     longer = f"{COPY}; sleep 0={COPY}; sleep 60"
     words = ("rerun", "output.sif", "--set-arg", longer, "--into", "again.sif")
-    process = subprocess.Popen(
-        [*user, "env", *environment, job.sifprov, *words], cwd=job.path("."),
-        start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
+    with begun(job, [job.sifprov, *words]) as process:
         row = wait_for(job, "ps")
         assert row["containers"] == ["input.sif", "again.sif"]
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
-    finally:
-        kill_tree(process.pid)
-        process.wait()
+        process.communicate(timeout=60)
     assert listed(job, "ps") == []
     (ended,) = listed(job, "log", "-n", "1")
     assert (ended["id"], ended["record"]) == (row["id"], "not-recorded")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from fnmatch import translate
-from re import fullmatch
 
 from sqlalchemy import ColumnElement, Connection, select
 
 from sifprov.catalog.conditions import Condition
-from sifprov.catalog.matching import contains, fragment
+from sifprov.catalog.matching import contains, fragment, has_form
 from sifprov.catalog.tables import execution, setting_name, start_command
 from sifprov.catalog.texts import escaped, short
 
@@ -48,10 +46,9 @@ def _bare(name: str) -> str:
 def setting_is(given: str, operator: str, wanted: str) -> bool:
     """True for a value that fulfils a condition: numbers are compared as numbers, all else as text
     (`given` as the catalog holds it), and by order only with a number."""
-    wanted = escaped(wanted)
     if operator == "~":
-        pattern = translate(wanted.replace("[", "[[]"))
-        return fullmatch(pattern, given) is not None
+        return has_form(given, wanted)
+    wanted = escaped(wanted)
     try:
         left, right = float(given), float(wanted)
     except ValueError:

@@ -195,8 +195,7 @@ def _isolation(value: Mapping[str, Json]) -> str | None:
 
 
 def _object(value: Json) -> Mapping[str, Json]:
-    # What was parsed is a dict, which is told sooner.
-    return value if isinstance(value, dict | Mapping) else {}
+    return value if isinstance(value, Mapping) else {}
 
 
 def _word(value: Mapping[str, Json], name: str) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from fnmatch import translate
+from re import fullmatch
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Dialect, bindparam, func, or_, select
@@ -25,6 +27,11 @@ def glob(dialect: Dialect, text: ColumnElement[Any], pattern: str) -> ColumnElem
     for character in "\\%_":
         pattern = pattern.replace(character, "\\" + character)
     return text.like(pattern.replace("*", "%").replace("?", "_"), escape="\\")
+
+
+def has_form(text: str, pattern: str) -> bool:
+    """As `glob`, of a text at hand, which is as the catalog holds it."""
+    return fullmatch(translate(escaped(pattern).replace("[", "[[]")), text) is not None
 
 
 def begins(dialect: Dialect, text: ColumnElement[Any], prefix: str) -> ColumnElement[bool]:
